@@ -1,8 +1,7 @@
 """The ``shopfloor`` command: finds the module that owns a subcommand and hands it the rest of the line.
 
-Nothing is imported before it is needed, so ``shopfloor --help`` answers at once and ``shopfloor doctor`` works
-where half of the packages are missing. Each owner exposes ``main(argv: list[str]) -> int`` and has its own
-``--help``.
+Nothing is imported before it is needed: ``shopfloor --help`` answers at once, and ``shopfloor doctor`` works
+with half of the packages missing. Each owner has ``main(argv: list[str]) -> int`` and answers ``--help``.
 """
 
 from __future__ import annotations
