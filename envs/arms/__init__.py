@@ -1,0 +1,1 @@
+"""Robot arms: reaching, handling, assembly and finishing."""

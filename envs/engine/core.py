@@ -1,0 +1,283 @@
+"""`BatchedCell`: the one implementation of stepping and resetting, for n rows and without a Gymnasium type in sight.
+
+`CellVectorEnv` and `CellEnv` are shells around it, and so is the twin that a deployed policy runs against.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ShopfloorError
+from ..randomness import MAX_SEED, KeyedRandom
+from ..sensing import POLICY, PRIVILEGED, SensorSuite
+from .simulation import Simulation, compile_physics
+from .start import sample
+from .task import Array, RowIndex, Rows, Task
+
+RUNNING, SUCCESS, TIME_LIMIT, PHYSICS_ERROR = "", "success", "time_limit", "physics_error"
+
+
+class BatchedCell:
+    """n rows of one task: physics, actions, sensors, rewards, episode ends.
+
+    After `reset` or `step` the arrays below describe the present; they are overwritten by the next call.
+
+    Attributes:
+        s: all row arrays.
+        reward: (n,) float64; `reward_terms` holds the weighted terms, which sum to it.
+        success: (n,) whether the success condition has held for its hold time.
+        terminated, truncated: (n,) bool.
+        reason: (n,) index into `reasons`.
+        params: the sample of the start distribution of every row.
+    """
+
+    def __init__(
+        self, task: Task, n: int, threads: int | None = None, dump_dir: str | os.PathLike[str] | None = None
+    ):
+        task.check()
+        self.task = task
+        self.n = n
+        self.timing = task.timing
+        self.model = compile_physics(task.cell(visual=False))
+        if abs(self.model.opt.timestep - task.timing.timestep_s) > 1e-12:
+            raise ShopfloorError(
+                f"the cell's timestep is {self.model.opt.timestep} s, the task declares {task.timing.timestep_s} s"
+            )
+        self.sim = Simulation(self.model, n, threads, dump_dir)
+        self.s = Rows(n, self.sim, task.timing)
+        self.action = task.make_action()
+        self.terms = self.action.terms
+        self.action_low = np.array([t.low for t in self.terms])
+        self.action_high = np.array([t.high for t in self.terms])
+        self._center = 0.5 * (self.action_high + self.action_low)
+        self._half = 0.5 * (self.action_high - self.action_low)
+        self.s.new("action", (len(self.terms),))
+        task.allocate(self.s)
+        self.action.bind(self.s)
+        self.sensors = {g: self._suite(g) for g in (POLICY, PRIVILEGED)}
+        self._reward_functions = [(k, r.weight, getattr(task, f"reward_{k}")) for k, r in task.rewards.items()]
+        self._metric_functions = [(k, getattr(task, f"metric_{k}")) for k in task.metrics]
+        self.reasons = (RUNNING, SUCCESS, TIME_LIMIT, PHYSICS_ERROR, *task.failure_texts)
+        self._random = KeyedRandom()
+        self._hold_steps = max(1, round(task.success_hold_s * task.timing.control_hz))
+        self._held = self.s.new("success_held_steps", dtype=np.int64)
+        self._all_rows = np.arange(n)
+        self.reward = np.zeros(n)
+        self.reward_terms = {k: np.zeros(n) for k in task.rewards}
+        self.success = np.zeros(n, dtype=bool)
+        self.terminated = np.zeros(n, dtype=bool)
+        self.truncated = np.zeros(n, dtype=bool)
+        self.reason = np.zeros(n, dtype=np.int64)
+        self.params: dict[str, Array] = {
+            t.name: np.zeros(n) if t.size == 1 else np.zeros((n, t.size)) for t in task.start
+        }
+
+    def _suite(self, group: str) -> SensorSuite | None:
+        channels = [c for c in self.task.channels if c.group == group]
+        if not channels:
+            return None
+
+        def bound(name: str) -> Any:
+            function = getattr(self.task, f"observe_{name}")
+            return lambda: function(self.s)
+
+        return SensorSuite(channels, [bound(c.name) for c in channels], self.n, self.timing.control_hz)
+
+    # -- episodes ---------------------------------------------------------------------------------------------
+
+    def reset(
+        self,
+        rows: RowIndex | None = None,
+        seeds: NDArray[np.int64] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Begin an episode in `rows` (None for all).
+
+        Args:
+            rows: sorted row indices.
+            seeds: (k,) new seeds, which restart episode numbers at 0; None continues with each row's next episode.
+            params: forced values of the start distribution, for all of these rows.
+        """
+        s = self.s
+        rows = self._all_rows if rows is None else rows
+        if seeds is not None:
+            if (seeds < 0).any() or (seeds > MAX_SEED).any():
+                raise ShopfloorError(f"seeds must be non-negative integers, got {seeds.tolist()}")
+            s.seed[rows] = seeds
+            s.episode[rows] = -1
+        # sampled before anything changes, so that a bad forced value leaves the rows as they were
+        sampled = sample(self.task.start, self._random, s.seed[rows], s.episode[rows] + 1, params)
+        s.episode[rows] += 1
+        s.step[rows] = 0
+        s.time_s[rows] = 0.0
+        s.action[rows] = 0.0
+        self._held[rows] = 0
+        for name, values in sampled.items():
+            self.params[name][rows] = values
+        self.sim.reset(rows)
+        self.task.begin(s, rows, sampled)
+        self.sim.forward(rows)
+        self.action.reset(s, rows)
+        self.task.measure(s)
+        self.task.commence(s, rows)
+        for suite in self.sensors.values():
+            if suite is not None:
+                suite.reset(rows, s.seed[rows], s.episode[rows])
+        for array in (self.reward, self.success, self.terminated, self.truncated, self.reason):
+            array[rows] = 0
+        for term in self.reward_terms.values():
+            term[rows] = 0.0
+
+    def setpoints(self, actions: NDArray[Any]) -> Array:
+        """Set-points (n, size) in the interface's units, from actions in [-1, 1]; values outside are clipped.
+
+        Raises:
+            ShopfloorError: if the shape is wrong or a value is not finite.
+        """
+        array = np.asarray(actions, dtype=np.float64)
+        if array.shape != (self.n, len(self.terms)):
+            raise ShopfloorError(f"actions must have shape {(self.n, len(self.terms))}, got {array.shape}")
+        clipped = np.minimum(np.maximum(array, -1.0), 1.0)
+        self._reject_non_finite(array, clipped)
+        return self._center + self._half * clipped
+
+    def _reject_non_finite(self, array: Array, probe: Array) -> None:
+        if not np.isfinite(array).all() or not np.isfinite(probe).all():
+            row, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise ShopfloorError(
+                f"action component {self.terms[column].name!r} of row {row} is {array[row, column]}; "
+                "every action must be a finite number"
+            )
+
+    def step(self, setpoints: Array, rows: RowIndex | None = None) -> None:
+        """Advance `rows` (None for all) one control step under set-points (n, size) in the interface's units.
+
+        Raises:
+            ShopfloorError: if a set-point is not finite.
+        """
+        s, task = self.s, self.task
+        self._reject_non_finite(setpoints, setpoints)
+        setpoints = np.minimum(np.maximum(setpoints, self.action_low), self.action_high)
+        s.action[...] = setpoints
+        self.action.apply(s, setpoints, rows)
+        s.step += 1
+        np.multiply(s.step, self.timing.control_dt, out=s.time_s)
+        task.measure(s)
+        task.accumulate(s)
+        self.reward[...] = 0.0
+        for name, weight, function in self._reward_functions:
+            term = self.reward_terms[name]
+            np.multiply(function(s), weight, out=term)
+            self.reward += term
+        self._finish_step()
+        for suite in self.sensors.values():
+            if suite is not None:
+                suite.update(slice(None), s.seed, s.episode, s.step)
+
+    def _finish_step(self) -> None:
+        s, task = self.s, self.task
+        holds = task.succeeded(s)
+        self._held += 1
+        self._held *= holds
+        np.greater_equal(self._held, self._hold_steps, out=self.success)
+        self.reason[...] = 0
+        if task.terminate_on_success:
+            self.terminated[...] = self.success
+            self.reason[self.success] = 1
+        else:
+            self.terminated[...] = False
+        np.greater_equal(s.step, self.timing.max_steps, out=self.truncated)
+        for index, (name, mask) in enumerate(task.failures(s).items(), start=4):
+            if self.reasons[index] != name:
+                raise ShopfloorError(f"failures() returned {name!r} where failure_texts has {self.reasons[index]!r}")
+            if mask.any():
+                self._fail(mask, index)
+        if self.sim.failed.any():
+            self._fail(self.sim.failed, 3)
+        self.truncated &= ~self.terminated
+        if self.truncated.any():
+            self.reason[self.truncated & (self.reason == 0)] = 2
+
+    def _fail(self, mask: NDArray[np.bool_], index: int) -> None:
+        self.terminated |= mask
+        self.success &= ~mask
+        self.reason[mask] = index
+        if index == 3:  # rewards of a row whose physics failed mean nothing
+            self.reward[mask] = 0.0
+            for term in self.reward_terms.values():
+                term[mask] = 0.0
+
+    # -- what can be read -------------------------------------------------------------------------------------
+
+    def observation(self, group: str = POLICY) -> NDArray[np.float32]:
+        """Observation vector (n, width) of a group; a fresh array."""
+        suite = self.sensors[group]
+        if suite is None:
+            raise ShopfloorError(f"{type(self.task).__name__} has no channels in group {group!r}")
+        return suite.vector()
+
+    def readings(self, group: str = POLICY) -> dict[str, Array]:
+        """Newest readings of a group, name -> (n, size), copied."""
+        suite = self.sensors[group]
+        if suite is None:
+            return {}
+        return {c.name: suite.readings[:, part].copy() for c, part in zip(suite.channels, suite._slices, strict=True)}
+
+    def metrics(self) -> dict[str, Array]:
+        """All metrics of all rows now, name -> (n,), fresh arrays."""
+        return {name: np.array(function(self.s), dtype=np.float64) for name, function in self._metric_functions}
+
+    def violations(self) -> dict[str, NDArray[np.bool_]]:
+        """Limits violated now, name -> (n,)."""
+        return self.task.violations(self.s)
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that the future depends on, as copies: physics, row arrays, sensors, episode ends."""
+        return {
+            "simulation": self.sim.get_state(),
+            "rows": self.s.get_state(),
+            "sensors": {k: v.get_state() for k, v in self.sensors.items() if v is not None},
+            "params": {k: v.copy() for k, v in self.params.items()},
+            "results": {k: getattr(self, k).copy() for k in _RESULTS},
+            "reward_terms": {k: v.copy() for k, v in self.reward_terms.items()},
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `get_state` returned, here or in another process."""
+        self.s.set_state(state["rows"])
+        self.sim.set_state(state["simulation"])
+        for name, values in state["sensors"].items():
+            suite = self.sensors[name]
+            if suite is not None:
+                suite.set_state(values)
+        for name, values in state["params"].items():
+            self.params[name][...] = values
+        for name, values in state["results"].items():
+            getattr(self, name)[...] = values
+        for name, values in state["reward_terms"].items():
+            self.reward_terms[name][...] = values
+        self.task.measure(self.s)
+
+    def render_model(self) -> mujoco.MjModel:
+        """The cell with visual geometry, of the same state layout as the physics model.
+
+        Raises:
+            ShopfloorError: if the two models differ in layout.
+        """
+        model = self.task.cell(visual=True).compile()
+        for size in ("nq", "nv", "nu", "na", "nbody", "njnt", "nsite", "nsensor"):
+            ours, theirs = getattr(self.model, size), getattr(model, size)
+            if ours != theirs:
+                raise ShopfloorError(f"the cell's visual model has {size}={theirs}, its physics model {ours}")
+        return model
+
+
+_RESULTS = ("reward", "success", "terminated", "truncated", "reason")

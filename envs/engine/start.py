@@ -1,0 +1,158 @@
+"""The start distribution: what varies from episode to episode, declared term by term.
+
+A term names a parameter, its unit and its distribution. The engine draws each term by its name (see `envs.randomness`), hands
+the sample to the task, reports it as `task_params` and lets `reset(options={"task_params": {...}})` force it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ShopfloorError
+from ..randomness import KeyedRandom
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One parameter of the start distribution, uniform on [low, high) unless a subclass says otherwise.
+
+    Attributes:
+        name: parameter name; also the key of its random draw.
+        low, high: range, in `unit`.
+        unit: SI unit, "1" for a ratio.
+        size: number of components.
+        description: one line for the documentation page.
+    """
+
+    name: str
+    low: float
+    high: float
+    unit: str
+    size: int = 1
+    description: str = ""
+
+    kind = "uniform"
+
+    def transform(self, u: Array) -> Array:
+        """Map numbers in [0, 1) to the parameter's distribution."""
+        return self.low + (self.high - self.low) * u
+
+    def draw(self, random: KeyedRandom, seed: int, episode: int) -> Array:
+        """The sample (size,) of one episode."""
+        return self.transform(random.uniform(seed, f"start:{self.name}", episode, self.size))
+
+    def check(self, value: object) -> Array:
+        """A forced value as an array (size,).
+
+        Raises:
+            ShopfloorError: if the shape is wrong, a component is not finite or lies outside the range.
+        """
+        array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        if array.shape != (self.size,) or not np.isfinite(array).all():
+            raise ShopfloorError(f"task parameter {self.name!r} takes {self.size} finite numbers, got {value!r}")
+        low, high = self.support
+        if (array < low).any() or (array > high).any():
+            raise ShopfloorError(
+                f"task parameter {self.name!r} must lie in [{low:g}, {high:g}] {self.unit}, got {array.tolist()}"
+            )
+        return array
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Smallest and largest value that the task is defined for."""
+        return self.low, self.high
+
+
+class Uniform(Term):
+    """Uniform on [low, high)."""
+
+
+class LogUniform(Term):
+    """Log-uniform on [low, high), for positive parameters that span a ratio."""
+
+    kind = "log-uniform"
+
+    def transform(self, u: Array) -> Array:
+        """Map numbers in [0, 1) to the distribution."""
+        return self.low * np.exp(math.log(self.high / self.low) * u)
+
+
+class Choice(Term):
+    """One of the integers low, low + 1, ... high, each as likely."""
+
+    kind = "choice"
+
+    def transform(self, u: Array) -> Array:
+        """Map numbers in [0, 1) to the distribution."""
+        return self.low + np.floor(u * (self.high - self.low + 1.0))
+
+
+@dataclass(frozen=True)
+class Normal(Term):
+    """Normal of mean 0.5 (low + high) truncated to [low, high], whose half width is `cut` standard deviations."""
+
+    cut: float = 3.0
+
+    kind = "truncated normal"
+
+    def draw(self, random: KeyedRandom, seed: int, episode: int) -> Array:
+        """The sample (size,) of one episode: numbers beyond the cut are drawn again, never clipped."""
+        generator = random.generator(seed, f"start:{self.name}", episode)
+        z = generator.standard_normal(self.size)
+        while (outside := np.abs(z) > self.cut).any():
+            z[outside] = generator.standard_normal(int(outside.sum()))
+        return 0.5 * (self.low + self.high) + 0.5 * (self.high - self.low) / self.cut * z
+
+
+def check_terms(terms: Sequence[Term]) -> None:
+    """Reject empty ranges and repeated names, at build."""
+    seen: set[str] = set()
+    for term in terms:
+        if term.name in seen:
+            raise ShopfloorError(f"start distribution names {term.name!r} twice")
+        seen.add(term.name)
+        if not (math.isfinite(term.low) and math.isfinite(term.high) and term.low <= term.high):
+            raise ShopfloorError(f"start distribution {term.name!r} has an empty range [{term.low}, {term.high}]")
+
+
+def sample(
+    terms: Sequence[Term],
+    random: KeyedRandom,
+    seeds: NDArray[np.int64],
+    episodes: NDArray[np.int64],
+    forced: Mapping[str, Any] | None = None,
+) -> dict[str, Array]:
+    """Samples of the given rows: name -> (k,) for a scalar term, (k, size) otherwise.
+
+    Args:
+        terms: the start distribution.
+        random: the keyed generator.
+        seeds, episodes: (k,) of the rows that begin an episode.
+        forced: values that replace draws in all of these rows.
+
+    Raises:
+        ShopfloorError: if a forced name or value is not one of the distribution's.
+    """
+    forced = dict(forced or {})
+    unknown = sorted(set(forced) - {t.name for t in terms})
+    if unknown:
+        known = ", ".join(t.name for t in terms) or "none"
+        raise ShopfloorError(f"unknown task parameter {unknown[0]!r}; this task has: {known}")
+    out: dict[str, Array] = {}
+    for term in terms:
+        values = np.empty((len(seeds), term.size))
+        if term.name in forced:
+            values[:] = term.check(forced[term.name])
+        else:
+            for k, (seed, episode) in enumerate(zip(seeds.tolist(), episodes.tolist(), strict=True)):
+                values[k] = term.draw(random, seed, episode)
+        out[term.name] = values[:, 0].copy() if term.size == 1 else values
+    return out

@@ -1,0 +1,6 @@
+"""Observation channels: what a sensor of the cell reports, with its unit, rate, noise and latency."""
+
+from .channel import POLICY, PRIVILEGED, Channel
+from .sensors import SensorSuite
+
+__all__ = ["POLICY", "PRIVILEGED", "Channel", "SensorSuite"]

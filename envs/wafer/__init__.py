@@ -1,0 +1,1 @@
+"""Wafer handlers: transfer, slots, alignment."""
