@@ -1,0 +1,1 @@
+"""Robots, cells and parts as MuJoCo models with generated geometry (needs mujoco and numpy only)."""

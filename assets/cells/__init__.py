@@ -1,0 +1,1 @@
+"""Complete cells: a robot in its surroundings, with lights and cameras."""
