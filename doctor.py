@@ -227,7 +227,8 @@ class Probe:
 
 def probe(program: str, environment: Mapping[str, str] | None = None) -> Probe:
     """Run a Python program that prints what it found, in a process that may crash or hang without harm."""
-    command = [sys.executable, "-c", textwrap.dedent(program)]
+    # -P: a file in the user's folder must not shadow a module.
+    command = [sys.executable, "-P", "-c", textwrap.dedent(program)]
     try:
         done = subprocess.run(
             command,
@@ -236,7 +237,6 @@ def probe(program: str, environment: Mapping[str, str] | None = None) -> Probe:
             text=True,
             timeout=PROBE_TIMEOUT_S,
             stdin=subprocess.DEVNULL,
-            cwd=Path(sys.executable).parent,  # not the user's folder, whose files could shadow modules
         )
     except subprocess.TimeoutExpired:
         return Probe(complaint=f"no answer within {PROBE_TIMEOUT_S:.0f} s")
@@ -249,22 +249,24 @@ def probe(program: str, environment: Mapping[str, str] | None = None) -> Probe:
     return Probe(complaint=last)
 
 
-ENGINE_PROGRAM = """
-    import mujoco, mujoco.batch
-    xml = "<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>"
-    simulations = mujoco.batch.Batch(mujoco.MjModel.from_xml_string(xml), 4, nthread=2, persistent=True)
-    simulations.step()
-    print(f"{mujoco.mj_versionString()}, batched stepping works")
-"""
-TORCH_PROGRAM = """
-    import torch
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no CUDA device"
-    print(f"{torch.get_num_threads()} threads, {device}")
-"""
-ONNXRUNTIME_PROGRAM = """
-    import onnxruntime
-    print(", ".join(onnxruntime.get_available_providers()))
-"""
+ENGINE_PROGRAMS = {
+    "mujoco": """
+        import mujoco, mujoco.batch
+        xml = "<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>"
+        simulations = mujoco.batch.Batch(mujoco.MjModel.from_xml_string(xml), 4, nthread=2, persistent=True)
+        simulations.step()
+        print("batched stepping works")
+        """,
+    "torch": """
+        import torch
+        device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no CUDA device"
+        print(f"{torch.get_num_threads()} threads, {device}")
+        """,
+    "onnxruntime": """
+        import onnxruntime
+        print(", ".join(onnxruntime.get_available_providers()))
+        """,
+}
 RENDER_PROGRAM = """
     import time, mujoco
     xml = "<mujoco><worldbody><light pos='0 0 3'/><geom size='.1'/></worldbody></mujoco>"
@@ -286,13 +288,8 @@ RENDER_PROGRAM = """
 
 def check_engines() -> list[Finding]:
     """MuJoCo's batch engine, which everything needs, and what training and deployment compute with."""
-    engine = probe(ENGINE_PROGRAM)
-    findings = [
-        Finding("engines", "mujoco", engine.found)
-        if engine.works
-        else Finding("engines", "mujoco", engine.complaint, Status.BROKEN, 'pip install "mujoco>=3.17,<4"')
-    ]
-    for name, program in (("torch", TORCH_PROGRAM), ("onnxruntime", ONNXRUNTIME_PROGRAM)):
+    findings = []
+    for name, program in ENGINE_PROGRAMS.items():
         if importlib.util.find_spec(name) is None:
             continue  # the packages section says which extra brings it
         result = probe(program)
@@ -313,6 +310,8 @@ def probe_rendering(backend: str) -> Probe:
 
 def check_rendering() -> list[Finding]:
     """Each GL backend. Pictures need one of them and nothing else does, so that none is required."""
+    if importlib.util.find_spec("mujoco") is None:
+        return []
     results = {backend: probe_rendering(backend) for backend in GL_PACKAGES}
     some_work = any(result.works for result in results.values())
     findings = []
@@ -320,13 +319,17 @@ def check_rendering() -> list[Finding]:
         if result.works:
             findings.append(Finding("rendering", backend, result.found))
             continue
-        status = Status.NOTE if some_work else Status.MISSING
-        remedy = f"Debian, Ubuntu: apt-get install {' '.join(GL_PACKAGES[backend])}"
-        if backend == "glfw":
-            remedy = "only the desktop viewer needs it"
+        packages = GL_PACKAGES[backend]
+        status = Status.NOTE if some_work or not packages else Status.MISSING
+        remedy = (
+            "Debian, Ubuntu: apt-get install " + " ".join(packages) if packages else "for the desktop viewer"
+        )
         findings.append(Finding("rendering", backend, f"does not work: {result.complaint}", status, remedy))
-    for variable in ("MUJOCO_GL", "DISPLAY"):
-        findings.append(Finding("rendering", variable, os.environ.get(variable) or "not set"))
+    findings.append(Finding("rendering", "DISPLAY", os.environ.get("DISPLAY") or "not set"))
+    chosen = os.environ.get("MUJOCO_GL", "")
+    useless = chosen in results and not results[chosen].works
+    status, remedy = (Status.MISSING, "unset it, or name one that works") if useless else (Status.OK, "")
+    findings.append(Finding("rendering", "MUJOCO_GL", chosen or "not set", status, remedy))
     return findings
 
 

@@ -14,6 +14,7 @@ found = find_packages(exclude=[pattern for name in NOT_SHIPPED for pattern in (n
 folders = {name.partition(".")[0] for name in found}.union(DATA_ONLY)
 
 setup(
+    script_name="setup.py",  # so that setuptools leaves it out of the root package whoever calls it
     packages=["shopfloor", *(f"shopfloor.{name}" for name in found)],
     package_data={
         "shopfloor": [
