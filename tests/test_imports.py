@@ -184,12 +184,12 @@ def test_no_cycles_while_importing() -> None:
 
 
 def test_root_modules_shadow_nothing() -> None:
-    """To Python started in it, the root is a plain folder: a module there would hide the standard library's."""
+    """Python started in the root sees a plain folder, whose modules would hide the standard library."""
     names = {module.partition(".")[0] for module in FILES} - {"", "__main__"}
     assert not names & sys.stdlib_module_names
 
 
-# Hidden packages look exactly like packages that are not installed, to `import` and to `importlib.util.find_spec`.
+# To `import` and to `importlib.util.find_spec`, a hidden package looks like one that is not installed.
 HIDE = """
 import sys
 
