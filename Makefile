@@ -25,7 +25,7 @@ setup: $(STAMP) ## create .venv with the tested versions
 
 # torch comes first and alone, so that TORCH_INDEX serves nothing else.
 $(STAMP): pyproject.toml setup.py constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "error: no '$(PYTHON)' here; name a Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c "" 2>/dev/null || { echo "error: '$(PYTHON)' does not run; name a Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: $$($(PYTHON) --version 2>&1) is too old; name a Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "Creating $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
@@ -49,11 +49,14 @@ gl:
 demo: setup ## train a wafer-transfer policy, evaluate it, run it on the twin, write a report
 	@$(BIN)/shopfloor demo
 
+# Arguments for pytest, e.g. make test ARGS="-k wafer".
+ARGS ?=
+
 test: setup ## the test suite
-	@$(PYTEST)
+	@$(PYTEST) $(ARGS)
 
 test-all: setup ## the test suite with the slow tests
-	@$(PYTEST) -m "slow or not slow"
+	@$(PYTEST) -m "slow or not slow" $(ARGS)
 
 # mypy finds the package through a link that carries its name.
 .typing/shopfloor:
