@@ -27,6 +27,7 @@ from ..robots.vacuum_scara import (
     Flexure,
     add_vacuum_scara,
     joint_angles,
+    set_integrator,
 )
 from . import transfer_chamber_shapes
 
@@ -149,8 +150,7 @@ def transfer_chamber(
     spec.modelname = "transfer_chamber"
     spec.compiler.degree = False
     option = spec.option
-    option.timestep = timestep
-    option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    servo_frequency = set_integrator(spec, timestep)
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     option.solver = mujoco.mjtSolver.mjSOL_NEWTON
     option.impratio = 100.0
@@ -160,7 +160,9 @@ def transfer_chamber(
     for name, theta in STATIONS.items():
         at = (STATION_RADIUS * float(np.cos(theta)), STATION_RADIUS * float(np.sin(theta)), BASE_HEIGHT + PADDLE_Z)
         world.add_site(name=f"station_{name}", pos=at, size=[0.003, 0.0, 0.0], group=4)
-    add_vacuum_scara(spec, world, pos=(0.0, 0.0, BASE_HEIGHT), soft=soft, visual=visual)
+    add_vacuum_scara(
+        spec, world, pos=(0.0, 0.0, BASE_HEIGHT), servo_frequency_hz=servo_frequency, soft=soft, visual=visual
+    )
     seat = spec.site("tcp").pos
     reach = 2 * 0.36 + WRIST_TO_WAFER
     add_wafer(spec, pos=(reach, 0.0, BASE_HEIGHT + PADDLE_Z + float(seat[2])), visual=visual)

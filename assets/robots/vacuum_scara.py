@@ -32,9 +32,15 @@ COLUMN_MASS = 6.0  # kg, lifted part of the column with the coaxial motors
 # Rotor inertia seen at the joint. Large against what the links and the wafer contribute to the coupling of the
 # joints, as in geared or high-inertia direct drives, so that each axis can be tuned on its own.
 ARMATURE = {"lift": 20.0, "shoulder": 1.5, "elbow": 0.5, "wrist": 0.05}  # kg for lift, else kg m^2
-# Armature plus links at half extension (phi = 60 deg, radius 0.66 m) with a wafer on the paddle.
-SERVO_INERTIA = {"lift": 31.6, "shoulder": 2.07, "elbow": 0.745, "wrist": 0.0756}  # kg, kg m^2
+# Armature plus links and wafer at full extension, where they are largest.
+SERVO_INERTIA = {"lift": 31.6, "shoulder": 2.75, "elbow": 0.78, "wrist": 0.09}  # kg, kg m^2
 SERVO_FREQUENCY_HZ = 80.0
+# Servo frequency times timestep up to which all servo modes decay without alternating from step to step at every
+# extension when the servo damping is integrated explicitly; twice as much is unstable.
+MAX_SERVO_CYCLES_PER_STEP = 0.04
+# Each axis alone would be critically damped at 1; the coupling of shoulder, elbow and wrist needs a little more for
+# a damping ratio of at least 0.98 at every extension.
+SERVO_DAMPING_RATIO = 1.2
 FORCE_LIMIT = {"lift": 3000.0, "shoulder": 400.0, "elbow": 200.0, "wrist": 30.0}  # N, N m; each servo term
 
 # Heights above the base flange with the lift down (m).
@@ -76,12 +82,13 @@ def flexure(
 
 
 def servo_gains(joint: str, frequency_hz: float = SERVO_FREQUENCY_HZ) -> tuple[float, float]:
-    """Gains (kp, kv) of a critically damped servo of `frequency_hz` on `joint`.
+    """Gains (kp, kv) of a servo of `frequency_hz`, without overshoot, on `joint`.
 
-    A reference that is given as position and velocity is followed with an error of about acceleration / omega^2.
+    A reference that is given as position (at the start of a step) and velocity (at its end) is followed with an
+    error of at most about acceleration / omega^2.
     """
     inertia, omega = SERVO_INERTIA[joint], 2.0 * np.pi * frequency_hz
-    return inertia * omega**2, 2.0 * inertia * omega
+    return inertia * omega**2, 2.0 * SERVO_DAMPING_RATIO * inertia * omega
 
 
 def extension_angle(radius: float | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,11 +154,31 @@ def _add_paddle(hub: mujoco.MjsBody, soft: Flexure) -> mujoco.MjsBody:
 SEAT_PENETRATION = 6.629e-7  # m
 
 
-def _add_servos(spec: mujoco.MjSpec) -> None:
+def set_integrator(spec: mujoco.MjSpec, timestep: float) -> float:
+    """Choose the time integration of a model with this robot.
+
+    Plain semi-implicit Euler. The implicit integrators add the derivative of the stiff servo damping to the inertia
+    after contact forces were computed without it, so that the hub accelerates differently from what the contact
+    assumed: the wafer then shifts under the pads in proportion to the speed (34 um at 1 m/s and 0.5 ms).
+
+    Args:
+        spec: specification to configure.
+        timestep: seconds.
+
+    Returns:
+        The highest servo frequency (Hz) that is safe at this timestep, not above the nominal one.
+    """
+    spec.option.timestep = timestep
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
+    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP
+    return min(SERVO_FREQUENCY_HZ, MAX_SERVO_CYCLES_PER_STEP / timestep)
+
+
+def _add_servos(spec: mujoco.MjSpec, frequency_hz: float) -> None:
     """Two terms per joint, each its own actuator: kp (ctrl - q) and kv (ctrl - qdot)."""
     lifted = COLUMN_MASS + UPPER_ARM_MASS + FOREARM_MASS + HUB_MASS + PADDLE_MASS + wafer.MASS
     for joint in JOINTS:
-        kp, kv = servo_gains(joint)
+        kp, kv = servo_gains(joint, frequency_hz)
         limit = FORCE_LIMIT[joint]
         for term, gain, slot in (("position", kp, 1), ("velocity", kv, 2)):
             actuator = spec.add_actuator(
@@ -169,6 +196,7 @@ def add_vacuum_scara(
     parent: mujoco.MjsBody,
     *,
     pos: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    servo_frequency_hz: float = SERVO_FREQUENCY_HZ,
     soft: Flexure | None = None,
     visual: bool = True,
 ) -> mujoco.MjsBody:
@@ -183,6 +211,7 @@ def add_vacuum_scara(
         spec: specification to extend.
         parent: body that carries the base flange.
         pos: (3,) position of the base flange in `parent`, m.
+        servo_frequency_hz: bandwidth of the servos, see `set_integrator`.
         soft: flexure parameters; by default those of `flexure()`.
         visual: also add the drawn shapes.
 
@@ -203,22 +232,26 @@ def add_vacuum_scara(
     _slender(hub, HUB_MASS, (0.0, 0.0, 0.0), (0.08, 0.08, 0.02))
     _add_joint(hub, "wrist")
     paddle = _add_paddle(hub, soft if soft is not None else flexure())
-    _add_servos(spec)
+    _add_servos(spec, servo_frequency_hz)
     if visual:
         vacuum_scara_shapes.add_robot(spec, base, column, upper, forearm, hub, paddle)
     return base
 
 
-def vacuum_scara(*, soft: Flexure | None = None, visual: bool = True) -> mujoco.MjSpec:
+def vacuum_scara(*, timestep: float = 0.0005, soft: Flexure | None = None, visual: bool = True) -> mujoco.MjSpec:
     """Specification that holds the robot alone; see `add_vacuum_scara` for names and arguments.
 
+    Args:
+        timestep: seconds; the bandwidth of the servos follows it.
+        soft: flexure parameters; by default those of `flexure()`.
+        visual: also add the drawn shapes.
+
     Returns:
-        The specification, with the recommended timestep and integrator.
+        The specification.
     """
     spec = mujoco.MjSpec()
     spec.modelname = "vacuum_scara"
     spec.compiler.degree = False
-    spec.option.timestep = 0.0005
-    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    add_vacuum_scara(spec, spec.worldbody, soft=soft, visual=visual)
+    frequency = set_integrator(spec, timestep)
+    add_vacuum_scara(spec, spec.worldbody, servo_frequency_hz=frequency, soft=soft, visual=visual)
     return spec
