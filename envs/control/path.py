@@ -1,0 +1,202 @@
+"""Path time scaling: a policy sets the acceleration limits of a motion along a fixed path, a planner moves.
+
+Robot controllers take the process engineer's limits this way, so what is learned here can be deployed on them. The
+planner stops exactly at the end of the path whatever the policy asks for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ShopfloorError
+from ..engine.task import Rows
+from ..wafer.profiles import stopping_speed_squared, tangential_limit
+from .interface import ActionTerm
+
+Array = NDArray[np.float64]
+
+ARRIVED_M = 1e-7  # a remaining distance that counts as none
+
+
+class PathMapping(Protocol):
+    """Joint motion that carries the tool along the path."""
+
+    def joints(self, s: Rows, distance: Array, speed: Array) -> tuple[Array, Array]:
+        """Joint angles and rates (n, k, dof) at path distances in m and speeds in m/s, both (n, k)."""
+
+
+class PathTimeScaling:
+    """Set-points: limits of the acceleration in the plane of the tool, and the period of the smoothing filter.
+
+    At every interpolator tick the planner speeds up as fast as the acceleration limit allows beside the centripetal
+    acceleration, or slows down so as to stop at the end of the path under the deceleration limit. Its bang-bang
+    profile is averaged over `shaper_period`, which bounds the jerk by `2 limit / shaper_period` and removes
+    vibrations of that period; the period is read at the first step of an episode and kept. Joint positions and
+    velocities of the averaged motion go to the servos at every physics step.
+
+    Needs the row arrays `path_length` (m) and `path_curvature` (1/m, 0 on a line).
+
+    Args:
+        mapping: joint motion along the path.
+        joints: driven joints; each has actuators `<joint>_position` and `<joint>_velocity`.
+        acceleration: range of both acceleration limits, m/s^2.
+        shaper_period: range of the filter period, s; its lower end bounds the jerk.
+        velocity: largest path speed, m/s.
+        interpolator_hz: rate of the planner.
+    """
+
+    name = "path_time_scaling"
+
+    def __init__(
+        self,
+        mapping: PathMapping,
+        joints: Sequence[str],
+        acceleration: tuple[float, float],
+        shaper_period: tuple[float, float],
+        velocity: float,
+        interpolator_hz: float = 500.0,
+    ):
+        for label, (low, high) in (("acceleration", acceleration), ("shaper_period", shaper_period)):
+            if not 0 < low < high:
+                raise ShopfloorError(f"{label} must be a range of positive numbers, got {(low, high)}")
+        self.mapping = mapping
+        self.joints = tuple(joints)
+        self.acceleration = acceleration
+        self.shaper_period = shaper_period
+        self.velocity = velocity
+        self.interpolator_hz = interpolator_hz
+
+    @property
+    def terms(self) -> tuple[ActionTerm, ...]:
+        """Acceleration limit, deceleration limit, shaper period."""
+        low, high = self.acceleration
+        return (
+            ActionTerm("acceleration_limit", "m/s^2", low, high, "path", "in-plane limit while speeding up"),
+            ActionTerm("deceleration_limit", "m/s^2", low, high, "path", "in-plane limit while slowing down"),
+            ActionTerm(
+                "shaper_period", "s", *self.shaper_period, "path", "averaging period, read at the first step only"
+            ),
+        )
+
+    def limits(self) -> dict[str, Any]:
+        """Limits as plain data."""
+        return {
+            "joints": list(self.joints),
+            "path_velocity": self.velocity,
+            "path_acceleration": self.acceleration[1],
+            "path_jerk": 2.0 * self.acceleration[1] / self.shaper_period[0],
+        }
+
+    def bind(self, s: Rows) -> None:
+        """Resolve actuators and register the planner's state."""
+        timing = s.timing
+        ticks = self.interpolator_hz / timing.control_hz
+        steps = 1.0 / (self.interpolator_hz * timing.timestep_s)
+        if abs(ticks - round(ticks)) > 1e-9 or abs(steps - round(steps)) > 1e-9 or round(steps) < 1:
+            raise ShopfloorError(
+                f"interpolator_hz={self.interpolator_hz} must be a multiple of the control rate {timing.control_hz} Hz "
+                f"and divide the physics rate {1.0 / timing.timestep_s:g} Hz"
+            )
+        self._ticks, self._dt = round(ticks), 1.0 / self.interpolator_hz
+        self._steps_per_tick = round(steps)
+        # times of the physics steps' ends, in ticks since the control step began
+        self._times = np.arange(1, timing.substeps + 1) / self._steps_per_tick
+        depth = math.ceil(self.shaper_period[1] / self._dt) + 1
+        self._kept = depth + 1
+        self._positions = s.sim.ids("actuator", [f"{j}_position" for j in self.joints])
+        self._velocities = s.sim.ids("actuator", [f"{j}_velocity" for j in self.joints])
+        # knots of the bang-bang profile: integral of distance, distance, speed, at past and coming ticks
+        for name in ("plan_integral", "plan_distance", "plan_speed"):
+            s.new(name, (self._kept + self._ticks,))
+        for name in ("shaper_period", "path_distance", "path_speed", "path_acceleration"):
+            s.new(name)
+        s.new("path_complete", dtype=bool)
+
+    def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
+        """At rest at the beginning of the path."""
+        for name in ("plan_integral", "plan_distance", "plan_speed"):
+            getattr(s, name)[rows] = 0.0
+        s.shaper_period[rows] = 0.0
+        s.path_complete[rows] = False
+        for name in ("path_distance", "path_speed", "path_acceleration"):
+            getattr(s, name)[rows] = 0.0
+
+    def apply(self, s: Rows, setpoints: Array, rows: NDArray[np.intp] | None) -> None:
+        """Plan one control step, shape it, map it to the joints and let the servos follow."""
+        first = s.shaper_period == 0.0
+        s.shaper_period[...] = np.where(first, setpoints[:, 2], s.shaper_period)
+        self._plan(s, setpoints[:, 0], setpoints[:, 1])
+        distance, speed = self._shaped(s)
+        s.path_acceleration[...] = (speed[:, -1] - s.path_speed) / s.timing.control_dt
+        s.path_distance[...] = distance[:, -1]
+        s.path_speed[...] = speed[:, -1]
+        s.path_complete[...] = s.path_length - s.path_distance < ARRIVED_M
+        position, rate = self.mapping.joints(s, distance, speed)
+        commands = np.repeat(s.sim.ctrl[:, None, :], distance.shape[1], axis=1)
+        commands[:, :, self._positions] = position
+        commands[:, :, self._velocities] = rate
+        records = s.sim.follow(commands if rows is None else commands[rows], rows, record=True)
+        s.sensor_record = records if rows is None else self._spread(s, records, rows)
+
+    def _spread(self, s: Rows, records: Array | None, rows: NDArray[np.intp]) -> Array | None:
+        """Records of some rows in an array for all; the others repeat their present sensor data."""
+        if records is None:
+            return None
+        full = np.repeat(s.sim.output("sensordata")[:, None], records.shape[1], axis=1)
+        full[rows] = records
+        return full
+
+    def _plan(self, s: Rows, speeding: Array, slowing: Array) -> None:
+        """Append one control step of ticks to the bang-bang profile."""
+        kept, dt = self._kept, self._dt
+        for array in (s.plan_integral, s.plan_distance, s.plan_speed):
+            array[:, :kept] = array[:, self._ticks :].copy()
+        curvature, length = s.path_curvature, s.path_length
+        integral, x, v = s.plan_integral[:, kept - 1], s.plan_distance[:, kept - 1], s.plan_speed[:, kept - 1]
+        for k in range(kept, kept + self._ticks):
+            remaining = length - x
+            stop_sq = stopping_speed_squared(remaining, curvature, slowing)
+            # deceleration of the braking curve here; constant on a line, rising toward the end of an arc
+            braking = 0.5 * stop_sq / np.maximum(remaining, ARRIVED_M)
+            required = 0.5 * v * v / np.maximum(remaining, ARRIVED_M)
+            # speed on the braking curve at the end of the tick: v1^2 = 2 b (remaining - (v + v1) dt / 2)
+            half = 0.5 * braking * dt
+            curve = np.sqrt(np.maximum(half * half + stop_sq - braking * dt * v, 0.0)) - half
+            cap = np.minimum(np.sqrt(slowing / np.maximum(curvature, 1e-9)), self.velocity)
+            after = np.minimum(v + tangential_limit(v, curvature, speeding) * dt, np.minimum(curve, cap))
+            after = np.maximum(after, v - np.maximum(slowing, required) * dt)
+            after = np.maximum(after, 0.0)
+            step = 0.5 * (v + after) * dt
+            done = (remaining - step <= ARRIVED_M) | ((after == 0.0) & (v > 0.0))
+            after = np.where(done, 0.0, after)
+            step = np.where(done, remaining, step)
+            integral = integral + x * dt + (2.0 * v + after) * (dt * dt / 6.0)
+            x, v = np.where(done, length, x + step), after
+            s.plan_integral[:, k], s.plan_distance[:, k], s.plan_speed[:, k] = integral, x, v
+
+    def _shaped(self, s: Rows) -> tuple[Array, Array]:
+        """Distance and speed of the averaged profile at every physics step, both (n, substeps)."""
+        now = self._kept - 1 + np.broadcast_to(self._times, (s.n, self._times.size))
+        before = now - (s.shaper_period / self._dt)[:, None]
+        integral_now, distance_now = self._profile(s, now)
+        integral_before, distance_before = self._profile(s, before)
+        period = s.shaper_period[:, None]
+        return (integral_now - integral_before) / period, (distance_now - distance_before) / period
+
+    def _profile(self, s: Rows, ticks: Array) -> tuple[Array, Array]:
+        """Integral and distance of the bang-bang profile at fractional ticks (n, k); exact, as each tick is."""
+        last = self._kept + self._ticks - 2
+        index = np.clip(np.floor(ticks).astype(np.intp), 0, last)
+        tau = (ticks - index) * self._dt
+        distance = np.take_along_axis(s.plan_distance, index, axis=1)
+        speed = np.take_along_axis(s.plan_speed, index, axis=1)
+        following = np.take_along_axis(s.plan_speed, index + 1, axis=1)
+        acceleration = (following - speed) / self._dt
+        integral = np.take_along_axis(s.plan_integral, index, axis=1)
+        integral = integral + tau * (distance + tau * (0.5 * speed + tau * (acceleration / 6.0)))
+        return integral, distance + tau * (speed + tau * (0.5 * acceleration))

@@ -1,0 +1,511 @@
+"""WaferTransfer: carry a wafer that only friction holds, fast, without slip and without ringing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ...assets.cells.transfer_chamber import CAMERAS, PAD_PAIRS, STATIONS, transfer_chamber
+from ...assets.parts import wafer
+from ...assets.robots.vacuum_scara import (
+    LINK_LENGTH,
+    PAD_ANGLES,
+    PAD_CIRCLE_RADIUS,
+    PADDLE_MASS,
+    WRIST_TO_WAFER,
+)
+from ...errors import ShopfloorError
+from ..control.path import PathTimeScaling
+from ..engine.start import Choice, Normal, Term, Uniform
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..sensing import PRIVILEGED, Channel
+from .kinematics import joints_from_polar, radius_of
+from .profiles import GRAVITY, arc_time, line_time, tilt_limits
+from .transfer_expert import TransferExpert, TransferOracle
+
+ARM_JOINTS = ("shoulder", "elbow", "wrist")
+SLIP_TOLERANCE_MM = 0.1
+SETTLE_TOLERANCE_MM = 0.1
+LOST_MM = 1.0
+MOVES = ("line", "arc")
+
+
+class WaferTransfer(Task):
+    """A vacuum SCARA robot carries a 300 mm wafer, which rests on three friction pads, from one place to another.
+
+    The wafer stays where it is on the pads only while the acceleration in the plane of the paddle is below what
+    friction gives, and the arm's lowest mode rings after every change of acceleration. Both set how fast the move may
+    be. Friction, droop of the paddle, the mode's frequency and damping, and the move itself change from episode to
+    episode; the policy knows friction and frequency only as estimates from past moves. There is no slip sensor.
+
+    The robot moves along a line (extension through a slit valve or retraction from it) or along an arc about its axis.
+    The policy sets the motion planner's limits 50 times a second (see `PathTimeScaling`).
+
+    Args:
+        move: "any", "line" or "arc".
+        friction_error: standard deviation of the friction estimate, relative.
+        frequency_error: standard deviation of the frequency estimate, relative.
+    """
+
+    title: ClassVar[str] = "vacuum robot carries a wafer on friction pads, fast, without slip or ringing"
+    timing = Timing(control_hz=50.0, timestep_s=0.0005, horizon_s=4.0)
+    main_metric = "move_time"
+    success_hold_s = 0.06
+    success_text = (
+        f"motion complete, TCP within {SETTLE_TOLERANCE_MM:g} mm of the target for {success_hold_s:g} s, and the wafer "
+        f"slipped by at most {SLIP_TOLERANCE_MM:g} mm on every pad"
+    )
+    failure_texts: ClassVar[Mapping[str, str]] = {
+        "wafer_lost": f"the wafer slipped by more than {LOST_MM:g} mm on a pad",
+        "misplaced": f"the motion ended and settled, but the wafer had slipped by more than {SLIP_TOLERANCE_MM:g} mm",
+    }
+    cameras = CAMERAS
+    versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
+    references: ClassVar[tuple[str, ...]] = (
+        "Lucas et al., US patent 5655060 (Brooks Automation, 1997): acceleration limited by friction, jerk by resonance",
+        "Goyal, Ruina, Papadopoulos: Planar sliding with dry friction, Wear 143, 1991",
+        "SEMI M1: silicon wafers of 300 mm",
+    )
+
+    rewards: ClassVar[Mapping[str, Reward]] = {
+        "time": Reward(-0.04, "1 every step: 2 a second"),
+        "progress": Reward(1.0, "share of the path covered in this step"),
+        "slip": Reward(-6.0, "share of the tolerated slip used up in this step, 1 for all of it and more"),
+        "success": Reward(3.0, "1 at the step in which success is reached"),
+    }
+    metrics: ClassVar[Mapping[str, Metric]] = {
+        "move_time": Metric("s", "lower", "start until the motion is complete and settled for good; NaN if never"),
+        "time_ratio": Metric("1", "lower", "move time divided by the friction-limited time of this move"),
+        "slip": Metric("mm", "lower", "largest displacement of the wafer on a pad"),
+        "settle_error": Metric("mm", "lower", "distance of the TCP from the target in the last step"),
+        "peak_acceleration": Metric("m/s^2", "lower", "largest commanded acceleration in the plane of the paddle"),
+        "peak_jerk": Metric("m/s^3", "lower", "largest commanded jerk along the path"),
+        "residual_vibration": Metric("mm", "lower", "largest distance from the target after the motion is complete"),
+    }
+
+    def __init__(self, move: str = "any", friction_error: float = 0.05, frequency_error: float = 0.03):
+        if move not in ("any", *MOVES):
+            raise ShopfloorError(f"move must be one of any, {', '.join(MOVES)}, got {move!r}")
+        for name, value in (("friction_error", friction_error), ("frequency_error", frequency_error)):
+            if not 0.0 <= value <= 0.3:
+                raise ShopfloorError(f"{name} must lie in [0, 0.3], got {value!r}")
+        self.move = move
+        self.start = self._start(friction_error, frequency_error)
+        self.channels = self._channels()
+
+    # -- declaration ------------------------------------------------------------------------------------------
+
+    def _start(self, friction_error: float, frequency_error: float) -> tuple[Term, ...]:
+        kinds = {"any": (0, 1), "line": (0, 0), "arc": (1, 1)}[self.move]
+        cut = 3.0
+        return (
+            Choice("move_kind", *kinds, "1", description="0: line, 1: arc"),
+            Choice("direction", 0, 1, "1", description="0: retract or turn right, 1: extend or turn left"),
+            Choice("station", 0, len(STATIONS) - 1, "1", description="station at which a line or arc begins"),
+            Uniform("line_length", 0.25, 0.60, "m", description="length of a line"),
+            Uniform("line_place", 0.0, 1.0, "1", description="place of a line between shortest and longest reach"),
+            Uniform("arc_radius", 0.40, 0.62, "m", description="radius of an arc, wafer centre"),
+            Uniform("arc_angle", 0.8, 3.1, "rad", description="angle of an arc"),
+            Uniform("friction", 0.10, 0.35, "1", description="Coulomb friction of the pads"),
+            Uniform("droop", -0.3, 0.3, "deg", description="tilt of the paddle, positive with the tip down"),
+            Uniform("frequency", 10.0, 20.0, "Hz", description="frequency of the lowest mode"),
+            Uniform("damping_ratio", 0.01, 0.05, "1", description="damping ratio of the lowest mode"),
+            Normal(
+                "friction_error", -cut * friction_error, cut * friction_error, "1", cut=cut,
+                description="relative error of the friction estimate",
+            ),
+            Normal(
+                "frequency_error", -cut * frequency_error, cut * frequency_error, "1", cut=cut,
+                description="relative error of the frequency estimate",
+            ),
+        )  # fmt: skip
+
+    def _channels(self) -> tuple[Channel, ...]:
+        arm = ARM_JOINTS
+        return (
+            Channel("joint_position", 3, "rad", -7.0, 7.0, scale=2.0, frame="joint", noise=2e-5, quantization=1.745e-5,
+                    labels=arm, description="encoder angles, resolution 0.001 deg"),
+            Channel("joint_velocity", 3, "rad/s", -12.0, 12.0, scale=3.0, frame="joint", noise=2e-3, labels=arm,
+                    description="joint speeds, from encoder differences"),
+            Channel("friction_estimate", 1, "1", 0.05, 0.5, offset=0.225, scale=0.08,
+                    description="friction coefficient as past moves suggest it"),
+            Channel("frequency_estimate", 1, "Hz", 7.0, 25.0, offset=15.0, scale=3.0,
+                    description="frequency of the lowest mode as past moves suggest it"),
+            Channel("path_length", 1, "m", 0.0, 2.5, offset=0.7, scale=0.4, frame="path", description="length of the move"),
+            Channel("path_curvature", 1, "1/m", 0.0, 2.6, offset=1.0, scale=1.0, frame="path",
+                    description="0 on a line, 1/radius on an arc"),
+            Channel("path_remaining", 1, "m", 0.0, 2.5, offset=0.4, scale=0.4, frame="path",
+                    description="commanded distance to the target"),
+            Channel("path_speed", 1, "m/s", 0.0, 1.7, offset=0.4, scale=0.4, frame="path", description="commanded speed"),
+            Channel("path_acceleration", 1, "m/s^2", -8.0, 8.0, scale=1.5, frame="path",
+                    description="commanded acceleration, mean over the last step"),
+            Channel("shaper_period", 1, "s", 0.0, 0.15, offset=0.06, scale=0.03,
+                    description="averaging period in force, 0 before the first step"),
+            Channel("friction", 1, "1", 0.05, 0.5, group=PRIVILEGED, description="friction coefficient"),
+            Channel("droop", 1, "rad", -0.01, 0.01, group=PRIVILEGED, description="tilt of the paddle, tip down"),
+            Channel("frequency", 1, "Hz", 7.0, 25.0, group=PRIVILEGED, description="frequency of the lowest mode"),
+            Channel("damping_ratio", 1, "1", 0.0, 0.1, group=PRIVILEGED, description="damping ratio of that mode"),
+            Channel("slip_mm", 1, "mm", 0.0, 10.0, group=PRIVILEGED, description="largest slip on a pad so far"),
+            Channel("deflection_mm", 2, "mm", -20.0, 20.0, group=PRIVILEGED, frame="paddle", labels=("radial", "lateral"),
+                    description="deflection of the flexible mode"),
+        )  # fmt: skip
+
+    def cell(self, visual: bool) -> mujoco.MjSpec:
+        """The vacuum transfer chamber."""
+        return transfer_chamber(timestep=self.timing.timestep_s, visual=visual)
+
+    def make_action(self) -> PathTimeScaling:
+        """Limits of the planner; the shaper covers modes from 8 to 25 Hz."""
+        return PathTimeScaling(
+            self, ARM_JOINTS, acceleration=(0.5, 4.5), shaper_period=(0.04, 0.125), velocity=1.6, interpolator_hz=500.0
+        )
+
+    def expert(self) -> TransferExpert:
+        """Profile with a process engineer's margins."""
+        return TransferExpert()
+
+    def oracle(self) -> TransferOracle:
+        """Profile with the true friction, droop and frequency."""
+        return TransferOracle()
+
+    # -- episode ----------------------------------------------------------------------------------------------
+
+    def allocate(self, s: Rows) -> None:
+        """Resolve names and register the rows' arrays."""
+        sim = s.sim
+        self._arm = sim.qpos_index(ARM_JOINTS)
+        self._arm_rates = sim.qvel_index(ARM_JOINTS)
+        self._flex = sim.qpos_index(("flex_x", "flex_y"))
+        self._flex_dofs = sim.qvel_index(("flex_x", "flex_y"))
+        self._flex_joints = sim.ids("joint", ("flex_x", "flex_y"))
+        self._wafer = int(sim.qpos_index(("wafer_free",))[0])
+        self._controls = sim.ids("actuator", [f"{j}_position" for j in ARM_JOINTS])
+        self._paddle = sim.id("body", "paddle")
+        self._pairs = sim.ids("pair", PAD_PAIRS)
+        self._keyframe = sim.id("key", "home")
+        self._tcp_position = sim.output("site_xpos", "site", "tcp")
+        self._tcp_matrix = sim.output("site_xmat", "site", "tcp")
+        self._seat_position = sim.sensor("wafer_in_paddle_position")
+        self._seat_quaternion = sim.sensor("wafer_in_paddle_quaternion")
+        self._tcp_record = sim.sensor_slice("tcp_position")
+        angles = np.asarray(PAD_ANGLES)
+        self._pads = PAD_CIRCLE_RADIUS * np.stack((np.cos(angles), np.sin(angles)), axis=-1)
+        for field in ("pair_friction", "jnt_stiffness", "dof_damping", "body_quat"):
+            sim.field(field)
+        for name, shape in (
+            ("path_length", ()), ("path_curvature", ()), ("path_radius", ()), ("path_angle", ()), ("path_sign", ()),
+            ("friction", ()), ("droop", ()), ("frequency", ()), ("damping_ratio", ()),
+            ("friction_estimate", ()), ("frequency_estimate", ()), ("bound_time", ()), ("target", (2,)),
+            ("seat", (2,)), ("seat_yaw", ()), ("slip_mm", ()), ("slip_step_mm", ()), ("settle_error_mm", ()),
+            ("settled_s", ()), ("peak_acceleration", ()), ("peak_jerk", ()), ("residual_mm", ()),
+            ("progress", ()), ("previous_acceleration", ()), ("previous_distance", ()),
+        ):  # fmt: skip
+            s.new(name, shape)
+
+    def begin(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        """The move, the plant of this episode, and the wafer seated on the paddle at the start of the path."""
+        sim = s.sim
+        self._choose_move(s, rows, params)
+        self._choose_plant(s, rows, params)
+        sim.reset(rows, self._keyframe)
+        zero = np.zeros((rows.size, 1))
+        position, _ = self.joints(_Rowwise(s, rows), zero, zero)
+        sim.qpos[np.ix_(rows, self._arm)] = position[:, 0]
+        sim.ctrl[np.ix_(rows, self._controls)] = position[:, 0]
+        # the flexure hangs through under the paddle's own weight and the wafer's
+        mass = PADDLE_MASS + wafer.MASS
+        stiffness = sim.field("jnt_stiffness")[rows, self._flex_joints[0], ...].reshape(rows.size, -1)[:, 0]
+        sim.qpos[rows, self._flex[0]] = mass * GRAVITY * np.sin(s.droop[rows]) / stiffness
+        sim.set_const(rows)
+        sim.forward(rows)
+        heading = s.path_angle[rows] + 0.0
+        sim.qpos[rows, self._wafer : self._wafer + 3] = self._tcp_position[rows]
+        sim.qpos[rows, self._wafer + 3 : self._wafer + 7] = _tilted_heading(heading, s.droop[rows])
+
+    def _choose_move(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        arc = params["move_kind"] > 0.5
+        forward = params["direction"] > 0.5
+        length = params["line_length"]
+        nearest = SHORTEST_REACH + params["line_place"] * (LONGEST_REACH - SHORTEST_REACH - length)
+        begin = np.where(forward, nearest, nearest + length)
+        headings = np.array(list(STATIONS.values()))
+        s.path_sign[rows] = np.where(forward, 1.0, -1.0)
+        s.path_radius[rows] = np.where(arc, params["arc_radius"], begin)
+        s.path_curvature[rows] = np.where(arc, 1.0 / params["arc_radius"], 0.0)
+        s.path_length[rows] = np.where(arc, params["arc_radius"] * params["arc_angle"], length)
+        s.path_angle[rows] = headings[params["station"].astype(np.intp)]
+
+    def _choose_plant(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        sim = s.sim
+        for name in ("friction", "frequency", "damping_ratio"):
+            getattr(s, name)[rows] = params[name]
+        s.droop[rows] = np.deg2rad(params["droop"])
+        s.friction_estimate[rows] = params["friction"] * (1.0 + params["friction_error"])
+        s.frequency_estimate[rows] = params["frequency"] * (1.0 + params["frequency_error"])
+        mass = PADDLE_MASS + wafer.MASS
+        omega = 2.0 * np.pi * params["frequency"]
+        stiffness, damping = mass * omega * omega, 2.0 * params["damping_ratio"] * mass * omega
+        for axis in range(2):
+            _first(sim.field("jnt_stiffness"))[rows, self._flex_joints[axis]] = stiffness
+            _first(sim.field("dof_damping"))[rows, self._flex_dofs[axis]] = damping
+        for pair in self._pairs.tolist():
+            sim.field("pair_friction")[rows, pair, :2] = params["friction"][:, None]
+        half = 0.5 * s.droop[rows]
+        zero = np.zeros(rows.size)
+        sim.field("body_quat")[rows, self._paddle] = np.stack((np.cos(half), zero, np.sin(half), zero), axis=-1)
+        outward, inward = tilt_limits(s.friction[rows], np.abs(s.droop[rows]))
+        # a lower bound must hold for the best case: the tilt helps while speeding up or while slowing down, not in both
+        line = line_time(s.path_length[rows], outward, inward)
+        curved = s.path_curvature[rows] > 0
+        radius = np.where(curved, s.path_radius[rows], 1.0)
+        angle = np.where(curved, s.path_length[rows] / radius, 1.0)
+        s.bound_time[rows] = np.where(curved, arc_time(radius, angle, outward), line)
+
+    def joints(self, s: Any, distance: Array, speed: Array) -> tuple[Array, Array]:
+        """Joint angles and rates (n, k, 3) along the path, for the action interface."""
+        curved = (s.path_curvature > 0.0)[:, None]
+        sign, start = s.path_sign[:, None], s.path_radius[:, None]
+        radius = np.where(curved, start, start + sign * distance)
+        radius_rate = np.where(curved, 0.0, sign * speed)
+        turn = sign * s.path_curvature[:, None]
+        angle, angle_rate = s.path_angle[:, None] + turn * distance, turn * speed
+        return joints_from_polar(radius, angle, radius_rate, angle_rate, LINK_LENGTH, WRIST_TO_WAFER)
+
+    def commence(self, s: Rows, rows: RowIndex) -> None:
+        """The target in the world, the wafer's seat, and zeros for what adds up."""
+        end = np.where(s.path_curvature > 0.0, s.path_radius, s.path_radius + s.path_sign * s.path_length)
+        angle = s.path_angle + s.path_sign * s.path_curvature * s.path_length
+        # the same robot stands at the target with the same deflection, so that only the radius and the angle change
+        tcp_radius = np.sqrt(self._tcp_position[:, 0] ** 2 + self._tcp_position[:, 1] ** 2)
+        reach = end + (tcp_radius - s.path_radius)
+        s.target[rows] = np.stack((reach * np.cos(angle), reach * np.sin(angle)), axis=-1)[rows]
+        s.seat[rows] = self._seat_position[rows, :2]
+        s.seat_yaw[rows] = self._yaw()[rows]
+        for name in (
+            "slip_mm", "slip_step_mm", "peak_acceleration", "peak_jerk", "residual_mm", "progress",
+            "previous_acceleration", "previous_distance",
+        ):  # fmt: skip
+            getattr(s, name)[rows] = 0.0
+        s.settled_s[rows] = np.nan
+        self._measure_error(s, rows)
+
+    def _yaw(self) -> Array:
+        return 2.0 * np.arctan2(np.ascontiguousarray(self._seat_quaternion[:, 3]), self._seat_quaternion[:, 0].copy())
+
+    def _measure_error(self, s: Rows, rows: RowIndex) -> None:
+        d = self._tcp_position[rows, :2] - s.target[rows]
+        s.settle_error_mm[rows] = 1000.0 * np.sqrt(d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1])
+
+    def measure(self, s: Rows) -> None:
+        """Nothing beyond what `accumulate` needs: slip and settling are about the whole step, not its end."""
+
+    def accumulate(self, s: Rows) -> None:
+        """Slip on the pads, distance from the target during the step, peaks."""
+        dt = s.timing.control_dt
+        moved = self._seat_position[:, :2] - s.seat
+        yaw = self._yaw() - s.seat_yaw
+        slip = np.zeros(s.n)
+        for px, py in self._pads.tolist():
+            dx, dy = moved[:, 0] - yaw * py, moved[:, 1] + yaw * px
+            np.maximum(slip, dx * dx + dy * dy, out=slip)
+        slip_mm = np.maximum(s.slip_mm, 1000.0 * np.sqrt(slip))
+        s.slip_step_mm[...] = slip_mm - s.slip_mm
+        s.slip_mm[...] = slip_mm
+        record = s.sensor_record[:, :, self._tcp_record]
+        dx, dy = record[:, :, 0] - s.target[:, None, 0], record[:, :, 1] - s.target[:, None, 1]
+        s.settle_error_mm[...] = 1000.0 * np.sqrt(np.max(dx * dx + dy * dy, axis=1))
+        inside = s.path_complete & (s.settle_error_mm <= SETTLE_TOLERANCE_MM)
+        s.settled_s[...] = np.where(inside, np.where(np.isnan(s.settled_s), s.time_s, s.settled_s), np.nan)
+        s.residual_mm[...] = np.where(s.path_complete, np.maximum(s.residual_mm, s.settle_error_mm), 0.0)
+        centripetal = s.path_speed * s.path_speed * s.path_curvature
+        total = np.sqrt(s.path_acceleration * s.path_acceleration + centripetal * centripetal)
+        np.maximum(s.peak_acceleration, total, out=s.peak_acceleration)
+        jerk = np.abs(s.path_acceleration - s.previous_acceleration) / dt
+        np.maximum(s.peak_jerk, jerk, out=s.peak_jerk)
+        s.previous_acceleration[...] = s.path_acceleration
+        s.progress[...] = (s.path_distance - s.previous_distance) / s.path_length
+        s.previous_distance[...] = s.path_distance
+
+    def _settled(self, s: Rows) -> NDArray[np.bool_]:
+        settled: NDArray[np.bool_] = ~np.isnan(s.settled_s)
+        return settled
+
+    def succeeded(self, s: Rows) -> NDArray[np.bool_]:
+        """Motion complete, settled, wafer in place."""
+        return self._settled(s) & (s.slip_mm <= SLIP_TOLERANCE_MM)
+
+    def failures(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
+        """Wafer lost, or misplaced at the end of a settled move."""
+        return {
+            "wafer_lost": s.slip_mm > LOST_MM,
+            "misplaced": self._settled(s) & (s.slip_mm > SLIP_TOLERANCE_MM),
+        }
+
+    def violations(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
+        """Slip beyond tolerance."""
+        return {"slip": s.slip_mm > SLIP_TOLERANCE_MM}
+
+    # -- observations, rewards, metrics -----------------------------------------------------------------------
+
+    def observe_joint_position(self, s: Rows) -> Array:
+        """Joint angles."""
+        return s.sim.qpos[:, self._arm]
+
+    def observe_joint_velocity(self, s: Rows) -> Array:
+        """Joint speeds."""
+        return s.sim.qvel[:, self._arm_rates]
+
+    def observe_friction_estimate(self, s: Rows) -> Array:
+        """Estimated friction."""
+        return _column(s.friction_estimate)
+
+    def observe_frequency_estimate(self, s: Rows) -> Array:
+        """Estimated frequency."""
+        return _column(s.frequency_estimate)
+
+    def observe_path_length(self, s: Rows) -> Array:
+        """Path length."""
+        return _column(s.path_length)
+
+    def observe_path_curvature(self, s: Rows) -> Array:
+        """Path curvature."""
+        return _column(s.path_curvature)
+
+    def observe_path_remaining(self, s: Rows) -> Array:
+        """Commanded distance to go."""
+        return _column(s.path_length - s.path_distance)
+
+    def observe_path_speed(self, s: Rows) -> Array:
+        """Commanded speed."""
+        return _column(s.path_speed)
+
+    def observe_path_acceleration(self, s: Rows) -> Array:
+        """Commanded acceleration."""
+        return _column(s.path_acceleration)
+
+    def observe_shaper_period(self, s: Rows) -> Array:
+        """Averaging period in force."""
+        return _column(s.shaper_period)
+
+    def observe_friction(self, s: Rows) -> Array:
+        """True friction."""
+        return _column(s.friction)
+
+    def observe_droop(self, s: Rows) -> Array:
+        """True droop."""
+        return _column(s.droop)
+
+    def observe_frequency(self, s: Rows) -> Array:
+        """True frequency."""
+        return _column(s.frequency)
+
+    def observe_damping_ratio(self, s: Rows) -> Array:
+        """True damping ratio."""
+        return _column(s.damping_ratio)
+
+    def observe_slip_mm(self, s: Rows) -> Array:
+        """Slip so far."""
+        return _column(s.slip_mm)
+
+    def observe_deflection_mm(self, s: Rows) -> Array:
+        """Deflection of the flexure."""
+        return 1000.0 * s.sim.qpos[:, self._flex]
+
+    def reward_time(self, s: Rows) -> Array:
+        """Every step costs."""
+        return np.ones(s.n)
+
+    def reward_progress(self, s: Rows) -> Array:
+        """Share of the path."""
+        progress: Array = np.maximum(s.progress, 0.0)
+        return progress
+
+    def reward_slip(self, s: Rows) -> Array:
+        """Slip of this step against the tolerance."""
+        return np.minimum(s.slip_step_mm / SLIP_TOLERANCE_MM, 1.0)
+
+    def reward_success(self, s: Rows) -> Array:
+        """Success reached at this step."""
+        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
+        return (self.succeeded(s) & (s.success_held_steps + 1 >= needed)).astype(np.float64)
+
+    def metric_move_time(self, s: Rows) -> Array:
+        """Time of settling."""
+        time: Array = s.settled_s
+        return time
+
+    def metric_time_ratio(self, s: Rows) -> Array:
+        """Against the friction-limited time."""
+        ratio: Array = s.settled_s / s.bound_time
+        return ratio
+
+    def metric_slip(self, s: Rows) -> Array:
+        """Slip in mm."""
+        slip: Array = s.slip_mm
+        return slip
+
+    def metric_settle_error(self, s: Rows) -> Array:
+        """Distance from the target."""
+        error: Array = s.settle_error_mm
+        return error
+
+    def metric_peak_acceleration(self, s: Rows) -> Array:
+        """Peak in-plane acceleration."""
+        peak: Array = s.peak_acceleration
+        return peak
+
+    def metric_peak_jerk(self, s: Rows) -> Array:
+        """Peak jerk."""
+        peak: Array = s.peak_jerk
+        return peak
+
+    def metric_residual_vibration(self, s: Rows) -> Array:
+        """Largest error after completion."""
+        residual: Array = s.residual_mm
+        return residual
+
+    def overlay(self, s: Rows, row: int) -> Overlay:
+        """The path of the wafer centre and its target."""
+        distance = np.linspace(0.0, s.path_length[row], 40)
+        curved = s.path_curvature[row] > 0
+        radius = s.path_radius[row] + (0.0 if curved else s.path_sign[row]) * distance
+        angle = s.path_angle[row] + s.path_sign[row] * s.path_curvature[row] * distance
+        height = np.full(40, self._tcp_position[row, 2] + 0.004)
+        points = np.stack((radius * np.cos(angle), radius * np.sin(angle), height), axis=-1)
+        target = np.array([*s.target[row], height[0]])
+        return Overlay(
+            points=[(target, 0.012, (1.0, 0.55, 0.1, 1.0))], traces=[(points, 0.003, (0.1, 0.8, 1.0, 1.0))]
+        )
+
+
+SHORTEST_REACH, LONGEST_REACH = 0.36, 0.98  # m, wafer centre; clear of the column and of full extension
+
+
+class _Rowwise:
+    """Some rows of the path arrays, for `joints`."""
+
+    def __init__(self, s: Rows, rows: RowIndex):
+        for name in ("path_curvature", "path_sign", "path_radius", "path_angle"):
+            setattr(self, name, getattr(s, name)[rows])
+
+
+def _column(values: Array) -> Array:
+    return values[:, None]
+
+
+def _first(field: Array) -> Array:
+    """The linear coefficient of a field that MuJoCo stores with its polynomial ones."""
+    return field if field.ndim == 2 else field[..., 0]
+
+
+def _tilted_heading(heading: Array, droop: Array) -> Array:
+    """Quaternions (k, 4): turned by `heading` about z, then tilted by `droop` about the lateral axis."""
+    ch, sh, cd, sd = np.cos(0.5 * heading), np.sin(0.5 * heading), np.cos(0.5 * droop), np.sin(0.5 * droop)
+    return np.stack((ch * cd, -sh * sd, ch * sd, sh * cd), axis=-1)
+
+
+__all__ = ["WaferTransfer", "radius_of"]
