@@ -57,6 +57,7 @@ FINISHES: dict[str, Finish] = {
     # Clean room.
     "clean_floor": Finish((1.0, 1.0, 1.0, 1.0), 0.3, 0.5, 0.12, texture="floor_tiles", texrepeat=(1.0 / 1.2, 1.0 / 1.2), texuniform=True),
     "clean_wall": Finish((0.90, 0.915, 0.925, 1.0), 0.1, 0.2),
+    "window": Finish((0.30, 0.40, 0.47, 1.0), 0.8, 0.9, 0.15),
     "machined_aluminium": Finish((0.76, 0.775, 0.79, 1.0), 0.75, 0.55),
     "chamber_floor": Finish((0.58, 0.60, 0.62, 1.0), 0.7, 0.6, 0.14),
     "anodised": Finish((0.86, 0.87, 0.885, 1.0), 0.6, 0.6),
@@ -243,7 +244,7 @@ def render_settings(
     visual.quality.offsamples = 8
     visual.map.znear, visual.map.zfar = 0.005, 30.0
     visual.map.shadowscale = 0.6
-    visual.headlight.ambient = [0.34, 0.34, 0.35]
+    visual.headlight.ambient = [0.30, 0.30, 0.31]
     visual.headlight.diffuse = [headlight] * 3
     visual.headlight.specular = [0.15] * 3
     spec.add_texture(

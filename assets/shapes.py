@@ -7,11 +7,13 @@ mesh files and carries no foreign licence. A `Mesh` is plain numpy; `add_mesh_ge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from . import look
 
 Array = NDArray[np.float64]
 
@@ -77,7 +79,7 @@ def _strip(rows: int, columns: int, *, close_rows: bool, close_columns: bool) ->
     return np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]).astype(np.int32)
 
 
-def lathe(profile: Sequence[tuple[float, float]], segments: int = 48) -> Mesh:
+def lathe(profile: Sequence[tuple[float, float]], segments: int = 72) -> Mesh:
     """Solid of revolution about z.
 
     Args:
@@ -98,7 +100,7 @@ def _arc(center: tuple[float, float], radius: float, start: float, stop: float, 
     return [(center[0] + radius * float(np.cos(a)), center[1] + radius * float(np.sin(a))) for a in angle]
 
 
-def cylinder(radius: float, z0: float, z1: float, edge: float = 0.0, segments: int = 48) -> Mesh:
+def cylinder(radius: float, z0: float, z1: float, edge: float = 0.0, segments: int = 72) -> Mesh:
     """Solid cylinder from z0 to z1 whose rims are rounded with radius `edge` (m)."""
     if edge <= 0.0:
         return lathe([(0.0, z0), (radius, z0), (radius, z1), (0.0, z1)], segments)
@@ -107,7 +109,7 @@ def cylinder(radius: float, z0: float, z1: float, edge: float = 0.0, segments: i
     return lathe([(0.0, z0), *bottom, *top, (0.0, z1)], segments)
 
 
-def dome(radius: float, z0: float, height: float, segments: int = 48) -> Mesh:
+def dome(radius: float, z0: float, height: float, segments: int = 72) -> Mesh:
     """Shallow elliptic cap that rises from a rim of `radius` at z0 by `height` (negative: downwards)."""
     angle = np.linspace(0.0, np.pi / 2, 9)
     rim = [(radius * float(np.cos(a)), z0 + height * float(np.sin(a))) for a in angle]
@@ -115,7 +117,7 @@ def dome(radius: float, z0: float, height: float, segments: int = 48) -> Mesh:
     return lathe(profile if height > 0.0 else profile[::-1], segments)
 
 
-def ring(inner: float, outer: float, z0: float, z1: float, edge: float = 0.0, segments: int = 64) -> Mesh:
+def ring(inner: float, outer: float, z0: float, z1: float, edge: float = 0.0, segments: int = 72) -> Mesh:
     """Flat ring (washer, flange, rim) with chamfered outer and inner edges of `edge` (m)."""
     e = edge
     profile = [
@@ -344,6 +346,27 @@ def add_mesh_geom(
         name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=material, group=group,
         contype=0, conaffinity=0, mass=0.0,
     )  # fmt: skip
+
+
+@dataclass
+class Assembly:
+    """Meshes of one rigid part, grouped by material so that each material costs one geom."""
+
+    parts: dict[str, list[Mesh]] = field(default_factory=dict)
+
+    def add(self, material: str, *meshes: Mesh) -> None:
+        """Add `meshes` with the finish named `material`."""
+        self.parts.setdefault(material, []).extend(meshes)
+
+    def place(self, other: Assembly, pos: ArrayLike = (0.0, 0.0, 0.0), rot: ArrayLike | None = None) -> None:
+        """Add a copy of `other`, rotated by `rot` (3, 3) and shifted by `pos` (3,), metres."""
+        for material, meshes in other.parts.items():
+            self.add(material, *(mesh.moved(pos, rot) for mesh in meshes))
+
+    def build(self, spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, group: int = look.GROUP_MACHINE) -> None:
+        """Add the visual geoms `<name>_<material>` to `body`."""
+        for material, meshes in self.parts.items():
+            add_mesh_geom(spec, body, f"{name}_{material}", join(*meshes), look.material(spec, material), group=group)
 
 
 def _nondegenerate(mesh: Mesh) -> NDArray[np.bool_]:

@@ -45,7 +45,7 @@ STATIONS: Mapping[str, float] = MappingProxyType(
         "load_lock_2": 2 * np.pi / 3,
     }
 )
-CLEAR_RADIUS = 0.80  # m, apothem of the chamber: a wafer whose centre stays within 0.65 m clears the walls
+CLEAR_RADIUS = 0.76  # m, apothem of the chamber: a wafer whose centre stays within 0.60 m clears the walls
 
 HOME_THETA, HOME_RADIUS = 0.0, 0.60  # rad, m
 
@@ -103,10 +103,10 @@ def _add_sensors(spec: mujoco.MjSpec) -> None:
 def _add_view(spec: mujoco.MjSpec) -> None:
     z = BASE_HEIGHT + PADDLE_Z
     world = spec.worldbody
-    look.render_settings(spec, center=(0.1, 0.0, z), extent=2.4, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82))
-    look.add_light(spec, "key", (-1.2, -1.8, 4.6), (0.15, 0.0, z), 0.55, specular=0.5, shadow=True)
-    look.add_light(spec, "fill", (2.5, 2.4, 3.6), (0.0, 0.0, z), 0.28, specular=0.3)
-    look.add_light(spec, "back", (2.5, -3.0, 2.6), (0.0, 0.0, z), 0.14, specular=0.3)
+    look.render_settings(spec, center=(0.1, 0.0, z), extent=2.4, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82), headlight=0.12)
+    look.add_light(spec, "key", (-1.2, -1.8, 4.6), (0.15, 0.0, z), 0.46, specular=0.5, shadow=True)
+    look.add_light(spec, "fill", (2.5, 2.4, 3.6), (0.0, 0.0, z), 0.17, specular=0.3)
+    look.add_light(spec, "back", (2.5, -3.0, 2.6), (0.0, 0.0, z), 0.10, specular=0.3)
     look.add_camera(world, "overview", (-1.55, -1.75, 2.75), (0.16, 0.02, z - 0.10), 42.0)
     look.add_camera(world, "top", (0.12, 0.0, 4.3), (0.12, 0.0, z), 42.0, up=(1.0, 0.0, 0.0))
     look.add_camera(world, "side", (0.25, -3.0, 1.75), (0.25, 0.0, z - 0.10), 36.0)
@@ -174,6 +174,6 @@ def transfer_chamber(
     ctrl = np.array([(q, 0.0) for q in robot[: len(JOINTS)]]).ravel()
     spec.add_key(name="home", qpos=np.concatenate([robot, wafer, turn]), ctrl=ctrl)
     if visual:
-        transfer_chamber_shapes.add_scene(spec, BASE_HEIGHT, PADDLE_Z, CLEAR_RADIUS, STATION_RADIUS, STATIONS)
+        transfer_chamber_shapes.add_scene(spec, BASE_HEIGHT, CLEAR_RADIUS, STATION_RADIUS, STATIONS)
         _add_view(spec)
     return spec
