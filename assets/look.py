@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import mujoco
 import numpy as np
@@ -50,17 +51,18 @@ FINISHES: dict[str, Finish] = {
     "workshop_wall": Finish((0.79, 0.81, 0.82, 1.0), 0.05, 0.1),
     "wall_dado": Finish((0.36, 0.42, 0.47, 1.0), 0.1, 0.2),
     "safety_yellow": Finish((0.96, 0.74, 0.07, 1.0), 0.35, 0.45),
-    "fence_mesh": Finish((0.10, 0.105, 0.11, 1.0), 0.35, 0.35),
+    "fence_mesh": Finish((0.30, 0.315, 0.33, 1.0), 0.3, 0.3),
     "machine_grey": Finish((0.52, 0.55, 0.57, 1.0), 0.35, 0.45),
     "fixture_plate": Finish((1.0, 1.0, 1.0, 1.0), 0.6, 0.5, 0.04, texture="hole_grid", texrepeat=(20.0, 20.0), texuniform=True),
     "brushed_plate": Finish((0.62, 0.64, 0.66, 1.0), 0.7, 0.55),
     # Clean room.
-    "clean_floor": Finish((1.0, 1.0, 1.0, 1.0), 0.3, 0.5, 0.12, texture="floor_tiles", texrepeat=(1.0 / 1.2, 1.0 / 1.2), texuniform=True),
+    "clean_floor": Finish((0.90, 0.905, 0.91, 1.0), 0.15, 0.5, 0.07, texture="floor_tiles", texrepeat=(1.0 / 1.2, 1.0 / 1.2), texuniform=True),
     "clean_wall": Finish((0.90, 0.915, 0.925, 1.0), 0.1, 0.2),
-    "window": Finish((0.30, 0.40, 0.47, 1.0), 0.8, 0.9, 0.15),
-    "machined_aluminium": Finish((0.76, 0.775, 0.79, 1.0), 0.75, 0.55),
-    "chamber_floor": Finish((0.58, 0.60, 0.62, 1.0), 0.7, 0.6, 0.14),
-    "anodised": Finish((0.86, 0.87, 0.885, 1.0), 0.6, 0.6),
+    "window": Finish((0.40, 0.51, 0.58, 1.0), 0.6, 0.9, 0.10),
+    "machined_aluminium": Finish((0.80, 0.812, 0.825, 1.0), 0.6, 0.45),
+    "chamber_floor": Finish((1.0, 1.0, 1.0, 1.0), 0.6, 0.6, texture="turned_metal"),
+    "milled_pocket": Finish((0.60, 0.615, 0.63, 1.0), 0.6, 0.55),
+    "anodised": Finish((0.77, 0.785, 0.805, 1.0), 0.5, 0.5),
     "slit_dark": Finish((0.05, 0.055, 0.06, 1.0), 0.3, 0.4),
     "alumina": Finish((0.945, 0.925, 0.875, 1.0), 0.5, 0.6),
     "perfluoro_pad": Finish((0.09, 0.09, 0.10, 1.0), 0.3, 0.3),
@@ -119,7 +121,7 @@ def _floor_tiles() -> Image:
 
 def _wafer_dies() -> Image:
     """Patterned wafer: 26 x 33 mm fields of dies, thin-film colours, 3 mm edge exclusion."""
-    n, diameter = 1024, 0.300
+    n, diameter = 768, 0.300
     y, x = (np.mgrid[0:n, 0:n] + 0.5) / n * diameter - diameter / 2
     r = np.hypot(x, y)
     # Interference colours of a film that is a little thicker towards the edge.
@@ -144,11 +146,31 @@ def _to_image(value: NDArray[np.float64]) -> Image:
     return np.ascontiguousarray(np.clip(value * 255.0, 0.0, 255.0).astype(np.uint8))
 
 
+def _turned_metal() -> Image:
+    """Face-turned aluminium: fine concentric marks and the two bright fans that a lathe finish shows under lamps."""
+    rng = np.random.default_rng(11)
+    n = 768
+    y, x = (np.mgrid[0:n, 0:n] + 0.5) / n * 2.0 - 1.0
+    r, angle = np.hypot(x, y), np.arctan2(y, x)
+    marks = np.interp(r, np.linspace(0.0, 1.5, 900), np.convolve(rng.random(900), np.ones(3) / 3, mode="same"))
+    fans = np.exp(4.0 * (np.cos(2.0 * (angle - 0.9)) - 1.0)) + 0.6 * np.exp(7.0 * (np.cos(2.0 * (angle + 0.35)) - 1.0))
+    value = 0.60 + 0.035 * (marks - 0.5) + 0.17 * fans * (0.35 + 0.65 * np.clip(r * 1.6, 0.0, 1.0))
+    return _to_image(value[..., None] * np.array([0.985, 1.0, 1.015]))
+
+
+@lru_cache(maxsize=None)
+def _texture(name: str) -> tuple[int, int, bytes]:
+    """Width, height and RGB bytes; kept, because a process may build many cells."""
+    image = TEXTURES[name]()
+    return image.shape[1], image.shape[0], image.tobytes()
+
+
 TEXTURES: dict[str, Callable[[], Image]] = {
     "concrete": _concrete,
     "hole_grid": _hole_grid,
     "floor_tiles": _floor_tiles,
     "wafer_dies": _wafer_dies,
+    "turned_metal": _turned_metal,
 }
 
 
@@ -164,12 +186,11 @@ def material(spec: mujoco.MjSpec, name: str) -> str:
     )  # fmt: skip
     if finish.texture is not None:
         if spec.texture(finish.texture) is None:
-            image = TEXTURES[finish.texture]()
+            width, height, data = _texture(finish.texture)
             texture = spec.add_texture(
-                name=finish.texture, type=mujoco.mjtTexture.mjTEXTURE_2D, width=image.shape[1],
-                height=image.shape[0], nchannel=3,
-            )  # fmt: skip
-            texture.data = image.tobytes()
+                name=finish.texture, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3
+            )
+            texture.data = data
         m.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = finish.texture
     return name
 
@@ -206,12 +227,13 @@ def add_light(
     shadow: bool = False,
     spot: bool = False,
     cutoff: float = 60.0,
+    exponent: float = 2.0,
 ) -> None:
-    """Lamp at `pos` that points at `target`: directional, or a spot of half-angle `cutoff` degrees."""
+    """Lamp at `pos` that points at `target`: directional, or a spot of half-angle `cutoff` degrees with falloff `exponent`."""
     direction = np.asarray(target, float) - np.asarray(pos, float)
     spec.worldbody.add_light(
         name=name, pos=pos, dir=direction / np.linalg.norm(direction), diffuse=[diffuse] * 3,
-        specular=[specular] * 3, ambient=[0.0] * 3, castshadow=shadow, cutoff=cutoff, exponent=4.0,
+        specular=[specular] * 3, ambient=[0.0] * 3, castshadow=shadow, cutoff=cutoff, exponent=exponent,
         type=mujoco.mjtLightType.mjLIGHT_SPOT if spot else mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
     )  # fmt: skip
 
@@ -244,7 +266,7 @@ def render_settings(
     visual.quality.offsamples = 8
     visual.map.znear, visual.map.zfar = 0.005, 30.0
     visual.map.shadowscale = 0.6
-    visual.headlight.ambient = [0.30, 0.30, 0.31]
+    visual.headlight.ambient = [0.28, 0.28, 0.29]
     visual.headlight.diffuse = [headlight] * 3
     visual.headlight.specular = [0.15] * 3
     spec.add_texture(

@@ -295,14 +295,14 @@ def corner_normals(mesh: Mesh, crease: float = CREASE_ANGLE_RAD) -> Array:
     order = np.argsort(corner_vertex, kind="stable")
     starts = np.flatnonzero(np.diff(corner_vertex[order], prepend=-1))
     counts = np.diff(np.append(starts, len(order)))
-    group_start = np.repeat(starts, counts)
-    group_count = np.repeat(counts, counts)
+    group_start, group_count = np.repeat(starts, counts), np.repeat(counts, counts)
+    face = corner_face[order]
     total = np.zeros((len(order), 3))
     for k in range(int(counts.max())):
-        valid = k < group_count
-        neighbour = corner_face[order[np.minimum(group_start + k, len(order) - 1)]]
-        flat = np.sum(unit[corner_face[order]] * unit[neighbour], axis=1) > np.cos(crease)
-        total += np.where((valid & flat)[:, None], weighted[neighbour], 0.0)
+        active = np.flatnonzero(k < group_count)
+        neighbour = face[group_start[active] + k]
+        flat = np.sum(unit[face[active]] * unit[neighbour], axis=1) > np.cos(crease)
+        total[active[flat]] += weighted[neighbour[flat]]
     normals = np.empty_like(total)
     normals[order] = total
     length = np.linalg.norm(normals, axis=1, keepdims=True)
@@ -331,15 +331,18 @@ def add_mesh_geom(
         texcoord: (n, 2) texture coordinates, one per vertex.
         group: visual group of the geom, 0 to 2.
     """
-    solid = Mesh(mesh.vertices, mesh.faces[_nondegenerate(mesh)])
+    faces = mesh.faces[_nondegenerate(mesh)]
+    normals = corner_normals(Mesh(mesh.vertices, faces)).reshape(-1, 3)
+    # One vertex for each different (position, normal): hard edges are where the two sides do not share vertices.
+    key = np.column_stack([faces.ravel(), np.round(normals, 4)])
+    _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    source = faces.ravel()[first]
     asset = spec.add_mesh(name=name)
-    asset.uservert = solid.vertices.ravel()
-    asset.userface = solid.faces.ravel()
-    asset.usernormal = corner_normals(solid).ravel()
-    asset.userfacenormal = np.arange(3 * len(solid.faces), dtype=np.int32)
+    asset.uservert = mesh.vertices[source].ravel()
+    asset.usernormal = normals[first].ravel()
+    asset.userface = index.ravel().astype(np.int32)
     if texcoord is not None:
-        asset.usertexcoord = texcoord.ravel()
-        asset.userfacetexcoord = solid.faces.ravel()
+        asset.usertexcoord = texcoord[source].ravel()
     # Open or thin surfaces have no usable volume; the geom carries no mass anyway.
     asset.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
     body.add_geom(

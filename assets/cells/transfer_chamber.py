@@ -104,12 +104,13 @@ def _add_view(spec: mujoco.MjSpec) -> None:
     z = BASE_HEIGHT + PADDLE_Z
     world = spec.worldbody
     look.render_settings(spec, center=(0.1, 0.0, z), extent=2.4, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82), headlight=0.12)
-    look.add_light(spec, "key", (-1.2, -1.8, 4.6), (0.15, 0.0, z), 0.46, specular=0.5, shadow=True)
-    look.add_light(spec, "fill", (2.5, 2.4, 3.6), (0.0, 0.0, z), 0.17, specular=0.3)
-    look.add_light(spec, "back", (2.5, -3.0, 2.6), (0.0, 0.0, z), 0.10, specular=0.3)
-    look.add_camera(world, "overview", (-1.55, -1.75, 2.75), (0.16, 0.02, z - 0.10), 42.0)
-    look.add_camera(world, "top", (0.12, 0.0, 4.3), (0.12, 0.0, z), 42.0, up=(1.0, 0.0, 0.0))
-    look.add_camera(world, "side", (0.25, -3.0, 1.75), (0.25, 0.0, z - 0.10), 36.0)
+    look.add_light(spec, "key", (-0.9, -1.5, 4.2), (0.15, 0.05, z), 0.42, specular=0.45, shadow=True, spot=True, cutoff=42.0)
+    look.add_light(spec, "ceiling", (0.4, 0.3, 5.0), (0.0, 0.0, z), 0.13, specular=0.25)
+    look.add_light(spec, "fill", (2.5, 2.4, 3.0), (0.0, 0.0, z), 0.14, specular=0.25)
+    look.add_light(spec, "back", (-2.5, 1.5, 2.2), (0.0, 0.0, z), 0.14, specular=0.2)
+    look.add_camera(world, "overview", (-1.30, -1.52, 2.55), (0.20, 0.03, z - 0.09), 40.0)
+    look.add_camera(world, "top", (0.10, 0.0, 4.1), (0.10, 0.0, z), 42.0, up=(1.0, 0.0, 0.0))
+    look.add_camera(world, "side", (0.10, -2.75, 1.95), (0.16, 0.0, z - 0.16), 37.0)
     look.add_camera(spec.body("paddle"), "wafer", (-0.16, -0.36, 0.26), (0.26, 0.0, 0.0), 40.0)
 
 

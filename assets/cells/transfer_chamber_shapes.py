@@ -16,9 +16,9 @@ from ..shapes import (
     Array,
     Assembly,
     Mesh,
+    add_mesh_geom,
     box,
     cylinder,
-    dome,
     extrude,
     extrude_ring,
     join,
@@ -38,49 +38,34 @@ PEDESTAL_TOP = 0.140  # m, below the transfer plane
 POCKET = 0.178  # m, half-width of the station bores
 
 
-def _window_frame(x0: float, x1: float, half: float, z0: float, z1: float, slit: tuple[float, float, float]) -> Mesh:
-    """Plate from x0 to x1 with a rectangular slit (width, low, high) through it."""
-    width, low, high = slit
-    depth, mid = x1 - x0, 0.5 * (x0 + x1)
-    side = half - width / 2
-    return join(
-        box((depth, 2 * half, low - z0), (mid, 0.0, 0.5 * (z0 + low)), bevel=0.002),
-        box((depth, 2 * half, z1 - high), (mid, 0.0, 0.5 * (z1 + high)), bevel=0.002),
-        *(box((depth, side, high - low), (mid, s * (width / 2 + side / 2), 0.5 * (low + high))) for s in (-1, 1)),
-    )
+def _rectangle(half: float, low: float, high: float) -> Array:
+    return np.array([(-half, low), (half, low), (half, high), (-half, high)])
 
 
-def _wall_segment(apothem: float, z0: float, z1: float, y0: float, y1: float) -> Mesh:
-    """Piece of a chamber wall between the fractions y0 and y1 of the facet, mitred at the corners."""
-    inner, outer = apothem * np.tan(np.pi / SIDES), (apothem + WALL) * np.tan(np.pi / SIDES)
-
-    def edge(y: float) -> tuple[tuple[float, float], tuple[float, float]]:
-        corner = abs(y) == 1.0
-        return (apothem, y * inner), (apothem + WALL, y * (outer if corner else inner))
-
-    (a, b), (c, d) = edge(y0), edge(y1)
-    return extrude([a, b, d, c], z0, z1)
+def _pierced_plate(
+    x0: float, x1: float, half: float, low: float, high: float, slit: tuple[float, float, float], mitre: float = 1.0
+) -> Mesh:
+    """Plate between x0 and x1, +-half wide, with a slit (half-width, low, high); `mitre` widens its outer face."""
+    plate = extrude_ring(_rectangle(half, low, high), _rectangle(*slit), x0, x1)
+    y, z, x = plate.vertices.T
+    y = np.where((np.abs(y) >= half - 1e-9) & (x > 0.5 * (x0 + x1)), y * mitre, y)
+    return Mesh(np.stack([x, y, z], axis=1), plate.faces)
 
 
 def _chamber(apothem: float, stations: Mapping[str, float]) -> Assembly:
     parts = Assembly()
-    floor = extrude(polygon(SIDES, apothem + WALL), -0.05, 0.0)
-    parts.add("chamber_floor", floor)
+    parts.add("machined_aluminium", extrude(polygon(SIDES, apothem + WALL), -0.05, -0.0005))
     facets = 2.0 * np.pi * np.arange(SIDES) / SIDES
-    half = (SLIT_WIDTH / 2 + 0.008) / (apothem * np.tan(np.pi / SIDES))
+    half, mitre = apothem * np.tan(np.pi / SIDES), (apothem + WALL) / apothem
+    slit = (SLIT_WIDTH / 2 + 0.008, SLIT_LOW, SLIT_HIGH)
     for facet in facets:
-        has_slit = any(abs(np.angle(np.exp(1j * (facet - s)))) < 1e-6 for s in stations.values())
-        if has_slit:
-            pieces = [
-                _wall_segment(apothem, 0.0, SLIT_LOW, -1.0, 1.0),
-                _wall_segment(apothem, SLIT_HIGH, WALL_TOP, -1.0, 1.0),
-                _wall_segment(apothem, SLIT_LOW, SLIT_HIGH, -1.0, -half),
-                _wall_segment(apothem, SLIT_LOW, SLIT_HIGH, half, 1.0),
-            ]
+        if any(abs(np.angle(np.exp(1j * (facet - s)))) < 1e-6 for s in stations.values()):
+            wall = _pierced_plate(apothem, apothem + WALL, half, 0.0, WALL_TOP, slit, mitre)
         else:
-            pieces = [_wall_segment(apothem, 0.0, WALL_TOP, -1.0, 1.0)]
+            plan = np.array([(apothem, -half), (apothem + WALL, -half * mitre), (apothem + WALL, half * mitre), (apothem, half)])
+            wall = extrude(plan, 0.0, WALL_TOP)
             parts.place(_viewport(apothem + WALL), rot=rot_z(facet))
-        parts.add("machined_aluminium", *(p.moved(rot=rot_z(facet)) for p in pieces))
+        parts.add("machined_aluminium", wall.moved(rot=rot_z(facet)))
     rim_in, rim_out = polygon(SIDES, apothem - 0.006), polygon(SIDES, apothem + WALL + 0.018)
     parts.add("anodised", extrude_ring(rim_out, rim_in, WALL_TOP, WALL_TOP + 0.018, bevel=0.002))
     seal = extrude_ring(polygon(SIDES, apothem + 0.016), polygon(SIDES, apothem + 0.009), WALL_TOP + 0.018, WALL_TOP + 0.0205)
@@ -113,8 +98,8 @@ def _viewport(x: float) -> Assembly:
 def _slit_valve(x0: float) -> Assembly:
     """Slit valve between chamber and station, gate lowered, pneumatic actuator underneath."""
     parts = Assembly()
-    slit = (SLIT_WIDTH, SLIT_LOW + 0.004, SLIT_HIGH - 0.004)
-    parts.add("brushed_plate", _window_frame(x0, x0 + VALVE, 0.235, 0.03, WALL_TOP - 0.01, slit))
+    slit = (SLIT_WIDTH / 2, SLIT_LOW + 0.004, SLIT_HIGH - 0.004)
+    parts.add("brushed_plate", _pierced_plate(x0, x0 + VALVE, 0.235, 0.03, WALL_TOP - 0.01, slit))
     mid = x0 + VALVE / 2
     parts.add("graphite", box((0.05, 0.16, 0.20), (mid + 0.004, 0.0, -0.10), bevel=0.006))
     rods = [cylinder(0.008, -0.02, 0.04).moved((mid, s * 0.05, 0.0)) for s in (-1, 1)]
@@ -173,7 +158,7 @@ def _load_lock(x0: float, center: float) -> Assembly:
     plan, bore = _bore(x0, center, 0.40, 0.225, 0.025)
     top = WALL_TOP - 0.035
     parts.add("machined_aluminium", extrude(plan, 0.0, top))
-    parts.add("chamber_floor", extrude(bore, -0.02, 0.06))
+    parts.add("milled_pocket", extrude(bore, -0.02, 0.06))
     for y in (-0.128, 0.128):
         parts.add("alumina", box((0.12, 0.018, 0.10), (center, y, 0.11), bevel=0.003))
     parts.add("black_rubber", ring(0.1865, 0.1925, top, top + 0.0025).moved((center, 0.0, 0.0)))
@@ -263,4 +248,8 @@ def add_scene(
     placed = Assembly()
     placed.place(tool, (0.0, 0.0, base))
     placed.build(spec, world, "chamber")
+    plan = polygon(SIDES, apothem + 0.01)
+    plate = extrude(plan, base - 0.0005, base)
+    texcoord = plate.vertices[:, :2] / (2.0 * np.max(np.abs(plan))) + 0.5
+    add_mesh_geom(spec, world, "chamber_floor", plate, look.material(spec, "chamber_floor"), texcoord=texcoord)
     _add_room(spec, world)

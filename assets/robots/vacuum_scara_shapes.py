@@ -40,6 +40,8 @@ def add_robot(
     add_mesh_geom(spec, base, "scara_flange_bolts", _bolt_circle(0.138, 16, 0.014, 0.0045, 0.004), dark)
     shaft = cylinder(0.080, -0.06, UPPER_BOTTOM, edge=0.002)
     add_mesh_geom(spec, column, "scara_column", shaft, bright)
+    band = cylinder(0.0815, UPPER_BOTTOM - 0.012, UPPER_BOTTOM - 0.004)
+    add_mesh_geom(spec, column, "scara_column_band", band, look.material(spec, "joint_blue"))
 
     arm = join(
         extrude(stadium(0.0, LINK, 0.085, 0.068), -0.021, 0.021, bevel=0.004),
