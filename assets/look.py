@@ -49,9 +49,11 @@ FINISHES: dict[str, Finish] = {
     # Workshop.
     "epoxy_floor": Finish((1.0, 1.0, 1.0, 1.0), 0.25, 0.35, 0.06, texture="concrete", texrepeat=(0.4, 0.4), texuniform=True),
     "workshop_wall": Finish((0.79, 0.81, 0.82, 1.0), 0.05, 0.1),
-    "wall_dado": Finish((0.36, 0.42, 0.47, 1.0), 0.1, 0.2),
+    "wall_dado": Finish((0.43, 0.50, 0.55, 1.0), 0.1, 0.2),
     "safety_yellow": Finish((0.96, 0.74, 0.07, 1.0), 0.35, 0.45),
-    "fence_mesh": Finish((0.30, 0.315, 0.33, 1.0), 0.3, 0.3),
+    "guard_panel": Finish((0.80, 0.88, 0.92, 0.14), 0.9, 0.9),
+    "screen": Finish((0.16, 0.34, 0.50, 1.0), 0.7, 0.9, emission=0.5),
+    "brass": Finish((0.80, 0.63, 0.30, 1.0), 0.8, 0.7),
     "machine_grey": Finish((0.52, 0.55, 0.57, 1.0), 0.35, 0.45),
     "fixture_plate": Finish((1.0, 1.0, 1.0, 1.0), 0.6, 0.5, 0.04, texture="hole_grid", texrepeat=(20.0, 20.0), texuniform=True),
     "brushed_plate": Finish((0.62, 0.64, 0.66, 1.0), 0.7, 0.55),
@@ -100,7 +102,7 @@ def _hole_grid() -> Image:
     y, x = np.mgrid[0:n, 0:n] / n - 0.5
     r = np.hypot(x, y)
     brushed = np.convolve(rng.random(n * 8), np.ones(5) / 5, mode="same")[:n]
-    plate = 0.47 + 0.05 * (brushed - 0.5)[:, None] * np.ones((1, n))
+    plate = 0.55 + 0.05 * (brushed - 0.5)[:, None] * np.ones((1, n))
     plate = np.where(r < 0.19, 0.62 - 0.5 * y, plate)
     plate = np.where(r < 0.15, 0.07, plate)
     return _to_image(plate[..., None] * np.array([0.98, 1.0, 1.03]))

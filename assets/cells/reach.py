@@ -48,13 +48,15 @@ def _add_obstacles(world: mujoco.MjsBody) -> None:
 def _add_view(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
     look.render_settings(spec, center=(0.45, 0.0, 0.95), extent=2.2)
-    look.add_light(spec, "key", (2.6, -2.2, 4.2), (0.35, 0.0, 0.7), 0.62, specular=0.45, shadow=True)
-    look.add_light(spec, "fill", (-1.5, 3.0, 3.4), (0.5, 0.0, 0.7), 0.24, specular=0.12)
+    look.add_light(
+        spec, "key", (1.05, -1.0, 5.2), (0.35, 0.05, 0.6), 0.62, specular=0.5, shadow=True, spot=True, cutoff=42.0, exponent=1.0
+    )
+    look.add_light(spec, "fill", (1.5, -3.0, 2.6), (0.5, 0.0, 0.9), 0.24, specular=0.25)
     look.add_light(spec, "back", (-3.0, -1.0, 3.0), (0.5, 0.0, 1.0), 0.14, specular=0.25)
-    look.add_camera(world, "overview", (2.55, -2.05, 1.95), (0.38, 0.02, 0.86), 38.0)
+    look.add_camera(world, "overview", (2.25, -1.95, 1.85), (0.40, 0.0, 0.90), 38.0)
     look.add_camera(world, "side", (0.55, -3.1, 1.15), (0.50, 0.0, 0.92), 36.0)
-    look.add_camera(world, "top", (0.55, 0.0, 3.6), (0.55, 0.0, 0.0), 36.0, up=(1.0, 0.0, 0.0))
-    look.add_camera(spec.body("wrist_3"), "tool", (0.0, -0.16, 0.06), (0.0, 0.0, 0.225), 55.0, up=(0.0, -1.0, 0.0))
+    look.add_camera(world, "top", (0.46, 0.0, 3.7), (0.46, 0.0, 0.0), 37.0, up=(1.0, 0.0, 0.0))
+    look.add_camera(spec.body("wrist_3"), "tool", (0.0, -0.105, 0.045), (0.0, -0.012, 0.30), 62.0, up=(0.0, -1.0, 0.0))
 
 
 def reach_cell(*, actuators: Actuators = "position", visual: bool = True) -> mujoco.MjSpec:

@@ -1,4 +1,4 @@
-"""Drawn surroundings of the reach cell: floor, wall, pedestal, fixture table, fence, controller cabinet."""
+"""Drawn surroundings of the reach cell: room, pedestal, fixture table with vise, guards, controller cabinet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import mujoco
 import numpy as np
 
 from .. import look
-from ..shapes import Mesh, add_mesh_geom, box, cylinder, join, ring, rot_z, sweep
+from ..shapes import Assembly, Mesh, box, cylinder, extrude, extrude_ring, join, ring, rot_z, rounded_outline, sweep
+
+# Guard fence: line of posts behind and to the left of the robot (m).
+FENCE_X, FENCE_Y, POST_PITCH_X, POST_PITCH_Y = -1.40, 1.85, 1.15, 1.235
 
 
 def _slab(
@@ -40,76 +43,117 @@ def _add_room(spec: mujoco.MjSpec, world: mujoco.MjsBody) -> None:
         _slab(world, name, size, pos, line)
 
 
-def _add_pedestal(spec: mujoco.MjSpec, world: mujoco.MjsBody, height: float) -> None:
-    column = box((0.22, 0.22, height - 0.05), (0.0, 0.0, 0.5 * height), bevel=0.012)
-    ribs = [box((0.012, 0.10, 0.22)).moved((0.0, 0.15, 0.13), None) for _ in range(1)]
-    ribs = [Mesh(r.vertices, r.faces).moved(rot=rot_z(a)) for r in ribs for a in np.arange(4) * np.pi / 2]
-    add_mesh_geom(spec, world, "pedestal", join(column, *ribs), look.material(spec, "machine_grey"))
-    plates = join(box((0.44, 0.44, 0.022), (0.0, 0.0, 0.011), bevel=0.004), box((0.28, 0.28, 0.022), (0.0, 0.0, height - 0.011), bevel=0.004))
-    add_mesh_geom(spec, world, "pedestal_plates", plates, look.material(spec, "dark_steel"))
+def _pedestal(height: float) -> Assembly:
+    parts = Assembly()
+    rib = extrude([(0.105, 0.0), (0.20, 0.0), (0.105, 0.24)], -0.006, 0.006).moved(rot=np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]))
+    ribs = (rib.moved((0.0, 0.0, 0.022), rot_z(a)) for a in np.arange(4) * np.pi / 2)
+    parts.add("machine_grey", box((0.22, 0.22, height - 0.05), (0.0, 0.0, 0.5 * height), bevel=0.012), *ribs)
+    foot = box((0.44, 0.44, 0.022), (0.0, 0.0, 0.011), bevel=0.004)
+    parts.add("dark_steel", foot, box((0.28, 0.28, 0.022), (0.0, 0.0, height - 0.011), bevel=0.004))
     anchor = join(cylinder(0.018, 0.022, 0.026), cylinder(0.011, 0.026, 0.044, edge=0.002, segments=6))
-    anchors = join(*(anchor.moved((x, y, 0.0)) for x in (-0.18, 0.18) for y in (-0.18, 0.18)))
-    add_mesh_geom(spec, world, "pedestal_anchors", anchors, look.material(spec, "bright_steel"))
+    parts.add("bright_steel", *(anchor.moved((x, y, 0.0)) for x in (-0.18, 0.18) for y in (-0.18, 0.18)))
+    return parts
 
 
-def _add_table(
-    spec: mujoco.MjSpec, world: mujoco.MjsBody, top: float, center: tuple[float, float], size: tuple[float, float]
-) -> None:
-    cx, cy = center
-    sx, sy = size
-    _slab(world, "table_plate", (sx, sy, 0.03), (cx, cy, top - 0.015), look.material(spec, "fixture_plate"), look.GROUP_MACHINE)
-    legs = [box((0.07, 0.07, top - 0.10), (cx + i * (sx / 2 - 0.06), cy + j * (sy / 2 - 0.06), 0.5 * (top - 0.06) + 0.01), bevel=0.006)
-            for i in (-1, 1) for j in (-1, 1)]  # fmt: skip
-    rails = [box((sx - 0.19, 0.04, 0.07), (cx, cy + j * (sy / 2 - 0.06), z), bevel=0.005) for j in (-1, 1) for z in (top - 0.07, 0.16)]
-    rails += [box((0.04, sy - 0.19, 0.07), (cx + i * (sx / 2 - 0.06), cy, z), bevel=0.005) for i in (-1, 1) for z in (top - 0.07, 0.16)]
-    add_mesh_geom(spec, world, "table_frame", join(*legs, *rails), look.material(spec, "machine_grey"))
-    feet = [cylinder(0.035, 0.0, 0.012, edge=0.003).moved((cx + i * (sx / 2 - 0.06), cy + j * (sy / 2 - 0.06), 0.0)) for i in (-1, 1) for j in (-1, 1)]
-    feet += [cylinder(0.010, 0.012, 0.06).moved((cx + i * (sx / 2 - 0.06), cy + j * (sy / 2 - 0.06), 0.0)) for i in (-1, 1) for j in (-1, 1)]
-    add_mesh_geom(spec, world, "table_feet", join(*feet), look.material(spec, "black_rubber"))
+def _table_frame(top: float, size: tuple[float, float]) -> Assembly:
+    """Legs, rails and levelling feet of the fixture table, centred below its plate."""
+    parts = Assembly()
+    dx, dy = size[0] / 2 - 0.06, size[1] / 2 - 0.06
+    for x in (-dx, dx):
+        parts.add("machine_grey", *(box((0.04, 2 * dy - 0.07, 0.07), (x, 0.0, z), bevel=0.005) for z in (top - 0.07, 0.16)))
+        for y in (-dy, dy):
+            parts.add("machine_grey", box((0.07, 0.07, top - 0.10), (x, y, 0.5 * (top - 0.06) + 0.01), bevel=0.006))
+            parts.add("bright_steel", cylinder(0.010, 0.012, 0.06).moved((x, y, 0.0)))
+            parts.add("black_rubber", cylinder(0.035, 0.0, 0.012, edge=0.003).moved((x, y, 0.0)))
+    for y in (-dy, dy):
+        parts.add("machine_grey", *(box((2 * dx - 0.07, 0.04, 0.07), (0.0, y, z), bevel=0.005) for z in (top - 0.07, 0.16)))
+    return parts
 
 
-def _add_fixtures(spec: mujoco.MjSpec, world: mujoco.MjsBody, top: float, center: tuple[float, float]) -> None:
-    """Vise, calibration sphere and a bored block: things that one finds on a fixture plate."""
-    at = np.array([center[0], center[1], top])
-    block = join(box((0.12, 0.16, 0.045), (0.16, 0.36, 0.0225), bevel=0.004), ring(0.030, 0.045, 0.045, 0.060, 0.002).moved((0.16, 0.36, 0.0)))
-    plate = join(box((0.20, 0.14, 0.02), (0.13, -0.38, 0.010), bevel=0.003), *(cylinder(0.016, 0.02, 0.055, edge=0.002).moved((0.13 + dx, -0.38 + dy, 0.0)) for dx in (-0.07, 0.07) for dy in (-0.04, 0.04)))
-    add_mesh_geom(spec, world, "fixture_blocks", join(block, plate).moved(at), look.material(spec, "brushed_plate"), group=look.GROUP_PART)
+def _vise() -> Assembly:
+    """Machine vise that clamps a brass block with a bore."""
+    parts = Assembly()
+    parts.add("dark_steel", box((0.13, 0.26, 0.028), (0.0, 0.0, 0.014), bevel=0.004), box((0.10, 0.24, 0.03), (0.0, 0.0, 0.04), bevel=0.003))
+    for y in (-0.085, 0.065):
+        parts.add("machine_grey", box((0.12, 0.045, 0.05), (0.0, y, 0.079), bevel=0.004))
+    parts.add("bright_steel", box((0.11, 0.006, 0.042), (0.0, -0.0595, 0.079)), box((0.11, 0.006, 0.042), (0.0, 0.0395, 0.079)))
+    parts.add("bright_steel", cylinder(0.009, 0.088, 0.165, edge=0.002).along("y").moved((0.0, 0.0, 0.058)))
+    parts.add("bright_steel", cylinder(0.005, -0.06, 0.06, edge=0.002).along("x").moved((0.0, 0.158, 0.058)))
+    outline = np.array([(-0.045, -0.0565), (0.045, -0.0565), (0.045, 0.0365), (-0.045, 0.0365)])
+    parts.add("brass", extrude(outline, 0.060, 0.088), _bored_top(outline, 0.088, 0.118, 0.022))
+    return parts
 
 
-def _fence_panel(width: float, height: float, pitch: float = 0.05) -> Mesh:
-    """Welded wire mesh in the y-z plane, lower edge at z = 0, wires 3.5 mm thick."""
-    wire = 0.0035
-    uprights = [box((wire, wire, height), (0.0, y, height / 2)) for y in np.arange(-width / 2, width / 2 + 1e-6, pitch)]
-    bars = [box((wire, width, wire), (0.0, 0.0, z)) for z in np.arange(0.0, height + 1e-6, 4 * pitch)]
-    return join(*uprights, *bars)
+def _bored_top(outline: np.ndarray, z0: float, z1: float, radius: float, steps: int = 64) -> Mesh:
+    """Upper part of a block, with a round blind hole in its middle."""
+    center = outline.mean(axis=0)
+    angle = 2.0 * np.pi * np.arange(steps) / steps
+    ray = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    half = 0.5 * (outline.max(axis=0) - outline.min(axis=0))
+    reach = np.min(half / np.maximum(np.abs(ray), 1e-12), axis=1)
+    return extrude_ring(center + ray * reach[:, None], center + ray * radius, z0, z1)
 
 
-def _add_fence(spec: mujoco.MjSpec, world: mujoco.MjsBody) -> None:
-    post = join(box((0.06, 0.06, 1.95), (0.0, 0.0, 0.975), bevel=0.006), box((0.14, 0.14, 0.012), (0.0, 0.0, 0.006)))
-    back_x, side_y, pitch = -1.40, 1.85, 1.235
-    back_posts = [(back_x, (k - 1.5) * pitch) for k in range(4)]
-    side_posts = [(back_x + (k + 1) * 1.15, side_y) for k in range(3)]
-    add_mesh_geom(spec, world, "fence_posts", join(*(post.moved((x, y, 0.0)) for x, y in back_posts + side_posts)), look.material(spec, "safety_yellow"))
-    panel = _fence_panel(pitch - 0.08, 1.70)
-    side = _fence_panel(1.15 - 0.08, 1.70).moved(rot=rot_z(np.pi / 2))
-    panels = [panel.moved((back_x, (k - 1) * pitch, 0.18)) for k in range(3)]
-    panels += [side.moved((back_x + (k + 0.5) * 1.15, side_y, 0.18)) for k in range(3)]
-    add_mesh_geom(spec, world, "fence_mesh", join(*panels), look.material(spec, "fence_mesh"))
+def _fixture_nest() -> Assembly:
+    """Locating plate with dowels, and a ring gauge."""
+    parts = Assembly()
+    parts.add("brushed_plate", box((0.20, 0.16, 0.020), (0.0, 0.0, 0.010), bevel=0.003))
+    dowel = cylinder(0.012, 0.020, 0.058, edge=0.003)
+    parts.add("bright_steel", *(dowel.moved((x, y, 0.0)) for x in (-0.07, 0.07) for y in (-0.05, 0.05)))
+    parts.add("joint_blue", ring(0.022, 0.040, 0.020, 0.046, edge=0.002))
+    parts.add("dark_steel", *(cylinder(0.007, 0.020, 0.027, edge=0.001, segments=6).moved((x, 0.0, 0.0)) for x in (-0.085, 0.085)))
+    return parts
 
 
-def _add_cabinet(spec: mujoco.MjSpec, world: mujoco.MjsBody) -> None:
-    """Robot controller beside the pedestal, its cable to the arm, and a signal tower."""
-    x, y = -0.85, 0.95
-    shell = join(box((0.46, 0.42, 0.62), (x, y, 0.40), bevel=0.015), box((0.38, 0.34, 0.08), (x, y, 0.05)))
-    add_mesh_geom(spec, world, "controller", shell, look.material(spec, "white_enamel"))
-    face = join(box((0.004, 0.36, 0.54), (x + 0.231, y, 0.40), bevel=0.003), box((0.03, 0.02, 0.12), (x + 0.24, y - 0.14, 0.42), bevel=0.005))
-    cable = sweep([(x + 0.1, y - 0.19, 0.15), (x + 0.15, y - 0.4, 0.02), (-0.35, 0.25, 0.012), (-0.178, 0.0, 0.012), (-0.178, 0.0, 0.10), (-0.178, 0.0, 0.32)], 0.012)
-    add_mesh_geom(spec, world, "controller_dark", join(face, cable), look.material(spec, "graphite"))
-    mast = (-1.40, -1.8525)
-    add_mesh_geom(spec, world, "tower_mast", cylinder(0.010, 1.95, 2.05).moved((*mast, 0.0)), look.material(spec, "bright_steel"))
+def _fence() -> Assembly:
+    """Yellow posts with clear panels in dark frames."""
+    parts = Assembly()
+    post = join(box((0.06, 0.06, 1.95), (0.0, 0.0, 0.975), bevel=0.006), box((0.14, 0.14, 0.012), (0.0, 0.0, 0.006), bevel=0.003))
+    back = [(FENCE_X, (k - 1.5) * POST_PITCH_Y) for k in range(4)]
+    side = [(FENCE_X + (k + 1) * POST_PITCH_X, FENCE_Y) for k in range(3)]
+    parts.add("safety_yellow", *(post.moved((x, y, 0.0)) for x, y in back + side))
+    for k in range(3):
+        parts.place(_guard_panel(POST_PITCH_Y - 0.08), (FENCE_X, (k - 1) * POST_PITCH_Y, 0.0))
+        parts.place(_guard_panel(POST_PITCH_X - 0.08), (FENCE_X + (k + 0.5) * POST_PITCH_X, FENCE_Y, 0.0), rot_z(np.pi / 2))
+    return parts
+
+
+def _guard_panel(width: float, low: float = 0.18, high: float = 1.90) -> Assembly:
+    """Framed clear panel in the y-z plane, sheet metal below."""
+    parts = Assembly()
+    frame = 0.03
+    for y in (-0.5 * (width - frame), 0.5 * (width - frame)):
+        parts.add("graphite", box((frame, frame, high - low), (0.0, y, 0.5 * (low + high)), bevel=0.003))
+    parts.add("graphite", *(box((frame, width, frame), (0.0, 0.0, z), bevel=0.003) for z in (low + 0.015, 0.62, high - 0.015)))
+    parts.add("machine_grey", box((0.004, width - 0.05, 0.40), (0.0, 0.0, 0.41)))
+    parts.add("guard_panel", box((0.006, width - 0.05, high - 0.66), (0.0, 0.0, 0.5 * (high + 0.62))))
+    return parts
+
+
+def _controller() -> Assembly:
+    """Robot controller with teach pendant on its hook, and the cable that leads to the pedestal."""
+    parts = Assembly()
+    parts.add("white_enamel", box((0.46, 0.42, 0.62), (0.0, 0.0, 0.40), bevel=0.015))
+    parts.add("graphite", box((0.38, 0.34, 0.08), (0.0, 0.0, 0.05)), box((0.004, 0.36, 0.54), (0.231, 0.0, 0.40), bevel=0.003))
+    parts.add("dark_steel", box((0.03, 0.02, 0.12), (0.24, -0.14, 0.42), bevel=0.005))
+    parts.add("joint_blue", box((0.003, 0.30, 0.03), (0.2335, 0.0, 0.62)))
+    pendant = extrude(rounded_outline([(-0.14, -0.10), (0.14, -0.10), (0.14, 0.10), (-0.14, 0.10)], 0.025), -0.02, 0.02, bevel=0.006)
+    screen = extrude(rounded_outline([(-0.105, -0.075), (0.105, -0.075), (0.105, 0.075), (-0.105, 0.075)], 0.006), 0.019, 0.0215)
+    tilt = np.array([[0.0, -0.5, 0.866], [1.0, 0.0, 0.0], [0.0, 0.866, 0.5]])
+    at = (0.05, 0.0, 0.82)
+    parts.add("graphite", pendant.moved(at, tilt), box((0.05, 0.10, 0.10), (0.02, 0.0, 0.75), bevel=0.008))
+    parts.add("screen", screen.moved(at, tilt))
+    parts.add("status_red", cylinder(0.014, 0.018, 0.034, edge=0.003).moved((0.122, 0.062, 0.0)).moved(at, tilt))
+    return parts
+
+
+def _signal_tower() -> Assembly:
+    parts = Assembly()
+    parts.add("bright_steel", cylinder(0.010, 1.95, 2.05))
     for k, finish in enumerate(("status_green", "status_amber", "status_red")):
-        lamp = cylinder(0.030, 2.05 + 0.06 * k, 2.105 + 0.06 * k, edge=0.003).moved((*mast, 0.0))
-        add_mesh_geom(spec, world, f"tower_{finish}", lamp, look.material(spec, finish))
+        parts.add(finish, cylinder(0.030, 2.05 + 0.06 * k, 2.105 + 0.06 * k, edge=0.003))
+    parts.add("graphite", cylinder(0.031, 2.225, 2.24, edge=0.002))
+    return parts
 
 
 def add_scene(
@@ -119,8 +163,18 @@ def add_scene(
     """Add everything around the arm that is only seen; dimensions in metres, in the world frame."""
     world = spec.worldbody
     _add_room(spec, world)
-    _add_pedestal(spec, world, pedestal_height)
-    _add_table(spec, world, table_top, table_center, table_size)
-    _add_fixtures(spec, world, table_top, table_center)
-    _add_fence(spec, world)
-    _add_cabinet(spec, world)
+    cx, cy = table_center
+    _slab(world, "table_plate", (*table_size, 0.03), (cx, cy, table_top - 0.015), look.material(spec, "fixture_plate"), look.GROUP_MACHINE)
+    scene = Assembly()
+    scene.place(_pedestal(pedestal_height))
+    scene.place(_table_frame(table_top, table_size), (cx, cy, 0.0))
+    scene.place(_fence())
+    scene.place(_controller(), (-0.85, 0.95, 0.0))
+    scene.place(_signal_tower(), (FENCE_X, -1.5 * POST_PITCH_Y, 0.0))
+    cable = sweep([(-0.75, 0.76, 0.15), (-0.70, 0.55, 0.02), (-0.35, 0.25, 0.012), (-0.178, 0.0, 0.012), (-0.178, 0.0, 0.10), (-0.178, 0.0, 0.32)], 0.012)
+    scene.add("black_rubber", cable)
+    scene.build(spec, world, "cell")
+    fixtures = Assembly()
+    fixtures.place(_vise(), (cx + 0.16, cy + 0.36, table_top))
+    fixtures.place(_fixture_nest(), (cx + 0.13, cy - 0.38, table_top), rot_z(np.pi / 2))
+    fixtures.build(spec, world, "fixture", look.GROUP_PART)
