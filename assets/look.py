@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import mujoco
 import numpy as np
@@ -21,7 +21,10 @@ GROUP_SCENE, GROUP_MACHINE, GROUP_PART, GROUP_COLLISION = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class Finish:
-    """A material: colour, highlight strength and width, mirror share, optional texture name."""
+    """A material: colour, highlight strength and width, mirror share, optional texture.
+
+    `texrepeat` counts repetitions a metre; without it the texture follows the texture coordinates of the mesh.
+    """
 
     rgba: tuple[float, float, float, float]
     specular: float = 0.3
@@ -29,8 +32,7 @@ class Finish:
     reflectance: float = 0.0
     emission: float = 0.0
     texture: str | None = None
-    texrepeat: tuple[float, float] = (1.0, 1.0)
-    texuniform: bool = False
+    texrepeat: tuple[float, float] | None = None
 
 
 FINISHES: dict[str, Finish] = {
@@ -47,7 +49,7 @@ FINISHES: dict[str, Finish] = {
     "status_amber": Finish((1.0, 0.62, 0.08, 1.0), 0.2, 0.2, emission=0.35),
     "status_red": Finish((0.75, 0.08, 0.06, 1.0), 0.4, 0.5, emission=0.1),
     # Workshop.
-    "epoxy_floor": Finish((1.0, 1.0, 1.0, 1.0), 0.25, 0.35, 0.06, texture="concrete", texrepeat=(0.4, 0.4), texuniform=True),
+    "epoxy_floor": Finish((1.0, 1.0, 1.0, 1.0), 0.25, 0.35, 0.06, texture="concrete", texrepeat=(0.4, 0.4)),
     "workshop_wall": Finish((0.79, 0.81, 0.82, 1.0), 0.05, 0.1),
     "wall_dado": Finish((0.43, 0.50, 0.55, 1.0), 0.1, 0.2),
     "safety_yellow": Finish((0.96, 0.74, 0.07, 1.0), 0.35, 0.45),
@@ -55,10 +57,10 @@ FINISHES: dict[str, Finish] = {
     "screen": Finish((0.16, 0.34, 0.50, 1.0), 0.7, 0.9, emission=0.5),
     "brass": Finish((0.80, 0.63, 0.30, 1.0), 0.8, 0.7),
     "machine_grey": Finish((0.52, 0.55, 0.57, 1.0), 0.35, 0.45),
-    "fixture_plate": Finish((1.0, 1.0, 1.0, 1.0), 0.6, 0.5, 0.04, texture="hole_grid", texrepeat=(20.0, 20.0), texuniform=True),
+    "fixture_plate": Finish((1, 1, 1, 1), 0.6, 0.5, 0.04, texture="hole_grid", texrepeat=(20.0, 20.0)),
     "brushed_plate": Finish((0.62, 0.64, 0.66, 1.0), 0.7, 0.55),
     # Clean room.
-    "clean_floor": Finish((0.90, 0.905, 0.91, 1.0), 0.15, 0.5, 0.07, texture="floor_tiles", texrepeat=(1.0 / 1.2, 1.0 / 1.2), texuniform=True),
+    "clean_floor": Finish((0.9, 0.9, 0.91, 1), 0.15, 0.5, 0.07, texture="floor_tiles", texrepeat=(1 / 1.2, 1 / 1.2)),
     "clean_wall": Finish((0.90, 0.915, 0.925, 1.0), 0.1, 0.2),
     "window": Finish((0.40, 0.51, 0.58, 1.0), 0.6, 0.9, 0.10),
     "machined_aluminium": Finish((0.80, 0.812, 0.825, 1.0), 0.6, 0.45),
@@ -129,16 +131,21 @@ def _wafer_dies() -> Image:
     # Interference colours of a film that is a little thicker towards the edge.
     phase = 2.0 * np.pi * (0.55 + 0.16 * (r / 0.15) ** 2 + 0.10 * x / 0.15 - 0.06 * y / 0.15)
     film = np.stack([0.20 + 0.11 * np.cos(phase + k) for k in (0.3, 2.5, 4.3)], axis=-1)
-    film = film * np.array([0.85, 0.75, 1.55]) + np.array([0.02, 0.03, 0.08])
+    film = film * np.array([1.0, 0.9, 1.75]) + np.array([0.03, 0.04, 0.09])
     die_x, die_y = 0.0130, 0.0165
     ix, iy = np.floor(x / die_x), np.floor(y / die_y)
     fx, fy = x / die_x - ix, y / die_y - iy
     line = (np.minimum(fx, 1 - fx) * die_x < 0.00022) | (np.minimum(fy, 1 - fy) * die_y < 0.00022)
-    core = (np.abs(fx - 0.32) < 0.20) & (np.abs(fy - 0.30) < 0.17) | (np.abs(fx - 0.72) < 0.14) & (np.abs(fy - 0.62) < 0.28)
+    core = (np.abs(fx - 0.32) < 0.20) & (np.abs(fy - 0.30) < 0.17) | (np.abs(fx - 0.72) < 0.14) & (
+        np.abs(fy - 0.62) < 0.28
+    )
     cache = (np.abs(fx - 0.30) < 0.20) & (np.abs(fy - 0.70) < 0.18) & ((fy * 26) % 1.0 < 0.55)
     film = film * np.where(core, 1.35, 1.0)[..., None] + np.where(cache, 0.05, 0.0)[..., None]
     film = np.where(line[..., None], film * 0.55 + 0.18, film)
-    corner = np.hypot(np.maximum(np.abs(ix * die_x), np.abs((ix + 1) * die_x)), np.maximum(np.abs(iy * die_y), np.abs((iy + 1) * die_y)))
+    corner = np.hypot(
+        np.maximum(np.abs(ix * die_x), np.abs((ix + 1) * die_x)),
+        np.maximum(np.abs(iy * die_y), np.abs((iy + 1) * die_y)),
+    )
     bare = np.array([0.28, 0.285, 0.33])
     film = np.where((corner > 0.147)[..., None], bare, film)
     return _to_image(film)
@@ -160,7 +167,7 @@ def _turned_metal() -> Image:
     return _to_image(value[..., None] * np.array([0.985, 1.0, 1.015]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _texture(name: str) -> tuple[int, int, bytes]:
     """Width, height and RGB bytes; kept, because a process may build many cells."""
     image = TEXTURES[name]()
@@ -183,8 +190,8 @@ def material(spec: mujoco.MjSpec, name: str) -> str:
     finish = FINISHES[name]
     m = spec.add_material(
         name=name, rgba=finish.rgba, specular=finish.specular, shininess=finish.shininess,
-        reflectance=finish.reflectance, emission=finish.emission, texrepeat=finish.texrepeat,
-        texuniform=finish.texuniform,
+        reflectance=finish.reflectance, emission=finish.emission, texrepeat=finish.texrepeat or (1.0, 1.0),
+        texuniform=finish.texrepeat is not None,
     )  # fmt: skip
     if finish.texture is not None:
         if spec.texture(finish.texture) is None:
@@ -231,7 +238,7 @@ def add_light(
     cutoff: float = 60.0,
     exponent: float = 2.0,
 ) -> None:
-    """Lamp at `pos` that points at `target`: directional, or a spot of half-angle `cutoff` degrees with falloff `exponent`."""
+    """Lamp at `pos` that points at `target`: directional, or a spot with half-angle `cutoff` (degrees) and falloff."""
     direction = np.asarray(target, float) - np.asarray(pos, float)
     spec.worldbody.add_light(
         name=name, pos=pos, dir=direction / np.linalg.norm(direction), diffuse=[diffuse] * 3,

@@ -37,10 +37,15 @@ def _add_obstacles(world: mujoco.MjsBody) -> None:
     world.add_geom(name="floor_collision", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[4.0, 4.0, 0.1], **common)
     half = 0.5 * (PEDESTAL_HEIGHT - 0.02)
     world.add_geom(
-        name="pedestal_collision", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.15, 0.15, half], pos=[0.0, 0.0, half], **common
+        name="pedestal_collision",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[0.15, 0.15, half],
+        pos=[0.0, 0.0, half],
+        **common,
     )
     world.add_geom(
-        name="table_collision", type=mujoco.mjtGeom.mjGEOM_BOX, size=[TABLE_SIZE[0] / 2, TABLE_SIZE[1] / 2, TABLE_TOP / 2],
+        name="table_collision", type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[TABLE_SIZE[0] / 2, TABLE_SIZE[1] / 2, TABLE_TOP / 2],
         pos=[*TABLE_CENTER, TABLE_TOP / 2], **common,
     )  # fmt: skip
 
@@ -49,7 +54,16 @@ def _add_view(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
     look.render_settings(spec, center=(0.45, 0.0, 0.95), extent=2.2)
     look.add_light(
-        spec, "key", (1.05, -1.0, 5.2), (0.35, 0.05, 0.6), 0.62, specular=0.5, shadow=True, spot=True, cutoff=42.0, exponent=1.0
+        spec,
+        "key",
+        (1.05, -1.0, 5.2),
+        (0.35, 0.05, 0.6),
+        0.62,
+        specular=0.5,
+        shadow=True,
+        spot=True,
+        cutoff=42.0,
+        exponent=1.0,
     )
     look.add_light(spec, "fill", (1.5, -3.0, 2.6), (0.5, 0.0, 0.9), 0.24, specular=0.25)
     look.add_light(spec, "back", (-3.0, -1.0, 3.0), (0.5, 0.0, 1.0), 0.14, specular=0.25)

@@ -45,7 +45,9 @@ def _add_room(spec: mujoco.MjSpec, world: mujoco.MjsBody) -> None:
 
 def _pedestal(height: float) -> Assembly:
     parts = Assembly()
-    rib = extrude([(0.105, 0.0), (0.20, 0.0), (0.105, 0.24)], -0.006, 0.006).moved(rot=np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]))
+    rib = extrude([(0.105, 0.0), (0.20, 0.0), (0.105, 0.24)], -0.006, 0.006).moved(
+        rot=np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+    )
     ribs = (rib.moved((0.0, 0.0, 0.022), rot_z(a)) for a in np.arange(4) * np.pi / 2)
     parts.add("machine_grey", box((0.22, 0.22, height - 0.05), (0.0, 0.0, 0.5 * height), bevel=0.012), *ribs)
     foot = box((0.44, 0.44, 0.022), (0.0, 0.0, 0.011), bevel=0.004)
@@ -60,23 +62,35 @@ def _table_frame(top: float, size: tuple[float, float]) -> Assembly:
     parts = Assembly()
     dx, dy = size[0] / 2 - 0.06, size[1] / 2 - 0.06
     for x in (-dx, dx):
-        parts.add("machine_grey", *(box((0.04, 2 * dy - 0.07, 0.07), (x, 0.0, z), bevel=0.005) for z in (top - 0.07, 0.16)))
+        parts.add(
+            "machine_grey", *(box((0.04, 2 * dy - 0.07, 0.07), (x, 0.0, z), bevel=0.005) for z in (top - 0.07, 0.16))
+        )
         for y in (-dy, dy):
             parts.add("machine_grey", box((0.07, 0.07, top - 0.10), (x, y, 0.5 * (top - 0.06) + 0.01), bevel=0.006))
             parts.add("bright_steel", cylinder(0.010, 0.012, 0.06).moved((x, y, 0.0)))
             parts.add("black_rubber", cylinder(0.035, 0.0, 0.012, edge=0.003).moved((x, y, 0.0)))
     for y in (-dy, dy):
-        parts.add("machine_grey", *(box((2 * dx - 0.07, 0.04, 0.07), (0.0, y, z), bevel=0.005) for z in (top - 0.07, 0.16)))
+        parts.add(
+            "machine_grey", *(box((2 * dx - 0.07, 0.04, 0.07), (0.0, y, z), bevel=0.005) for z in (top - 0.07, 0.16))
+        )
     return parts
 
 
 def _vise() -> Assembly:
     """Machine vise that clamps a brass block with a bore."""
     parts = Assembly()
-    parts.add("dark_steel", box((0.13, 0.26, 0.028), (0.0, 0.0, 0.014), bevel=0.004), box((0.10, 0.24, 0.03), (0.0, 0.0, 0.04), bevel=0.003))
+    parts.add(
+        "dark_steel",
+        box((0.13, 0.26, 0.028), (0.0, 0.0, 0.014), bevel=0.004),
+        box((0.10, 0.24, 0.03), (0.0, 0.0, 0.04), bevel=0.003),
+    )
     for y in (-0.085, 0.065):
         parts.add("machine_grey", box((0.12, 0.045, 0.05), (0.0, y, 0.079), bevel=0.004))
-    parts.add("bright_steel", box((0.11, 0.006, 0.042), (0.0, -0.0595, 0.079)), box((0.11, 0.006, 0.042), (0.0, 0.0395, 0.079)))
+    parts.add(
+        "bright_steel",
+        box((0.11, 0.006, 0.042), (0.0, -0.0595, 0.079)),
+        box((0.11, 0.006, 0.042), (0.0, 0.0395, 0.079)),
+    )
     parts.add("bright_steel", cylinder(0.009, 0.088, 0.165, edge=0.002).along("y").moved((0.0, 0.0, 0.058)))
     parts.add("bright_steel", cylinder(0.005, -0.06, 0.06, edge=0.002).along("x").moved((0.0, 0.158, 0.058)))
     outline = np.array([(-0.045, -0.0565), (0.045, -0.0565), (0.045, 0.0365), (-0.045, 0.0365)])
@@ -101,20 +115,28 @@ def _fixture_nest() -> Assembly:
     dowel = cylinder(0.012, 0.020, 0.058, edge=0.003)
     parts.add("bright_steel", *(dowel.moved((x, y, 0.0)) for x in (-0.07, 0.07) for y in (-0.05, 0.05)))
     parts.add("joint_blue", ring(0.022, 0.040, 0.020, 0.046, edge=0.002))
-    parts.add("dark_steel", *(cylinder(0.007, 0.020, 0.027, edge=0.001, segments=6).moved((x, 0.0, 0.0)) for x in (-0.085, 0.085)))
+    parts.add(
+        "dark_steel",
+        *(cylinder(0.007, 0.020, 0.027, edge=0.001, segments=6).moved((x, 0.0, 0.0)) for x in (-0.085, 0.085)),
+    )
     return parts
 
 
 def _fence() -> Assembly:
     """Yellow posts with clear panels in dark frames."""
     parts = Assembly()
-    post = join(box((0.06, 0.06, 1.95), (0.0, 0.0, 0.975), bevel=0.006), box((0.14, 0.14, 0.012), (0.0, 0.0, 0.006), bevel=0.003))
+    post = join(
+        box((0.06, 0.06, 1.95), (0.0, 0.0, 0.975), bevel=0.006),
+        box((0.14, 0.14, 0.012), (0.0, 0.0, 0.006), bevel=0.003),
+    )
     back = [(FENCE_X, (k - 1.5) * POST_PITCH_Y) for k in range(4)]
     side = [(FENCE_X + (k + 1) * POST_PITCH_X, FENCE_Y) for k in range(3)]
     parts.add("safety_yellow", *(post.moved((x, y, 0.0)) for x, y in back + side))
     for k in range(3):
         parts.place(_guard_panel(POST_PITCH_Y - 0.08), (FENCE_X, (k - 1) * POST_PITCH_Y, 0.0))
-        parts.place(_guard_panel(POST_PITCH_X - 0.08), (FENCE_X + (k + 0.5) * POST_PITCH_X, FENCE_Y, 0.0), rot_z(np.pi / 2))
+        parts.place(
+            _guard_panel(POST_PITCH_X - 0.08), (FENCE_X + (k + 0.5) * POST_PITCH_X, FENCE_Y, 0.0), rot_z(np.pi / 2)
+        )
     return parts
 
 
@@ -124,7 +146,9 @@ def _guard_panel(width: float, low: float = 0.18, high: float = 1.90) -> Assembl
     frame = 0.03
     for y in (-0.5 * (width - frame), 0.5 * (width - frame)):
         parts.add("graphite", box((frame, frame, high - low), (0.0, y, 0.5 * (low + high)), bevel=0.003))
-    parts.add("graphite", *(box((frame, width, frame), (0.0, 0.0, z), bevel=0.003) for z in (low + 0.015, 0.62, high - 0.015)))
+    parts.add(
+        "graphite", *(box((frame, width, frame), (0.0, 0.0, z), bevel=0.003) for z in (low + 0.015, 0.62, high - 0.015))
+    )
     parts.add("machine_grey", box((0.004, width - 0.05, 0.40), (0.0, 0.0, 0.41)))
     parts.add("guard_panel", box((0.006, width - 0.05, high - 0.66), (0.0, 0.0, 0.5 * (high + 0.62))))
     return parts
@@ -134,11 +158,17 @@ def _controller() -> Assembly:
     """Robot controller with teach pendant on its hook, and the cable that leads to the pedestal."""
     parts = Assembly()
     parts.add("white_enamel", box((0.46, 0.42, 0.62), (0.0, 0.0, 0.40), bevel=0.015))
-    parts.add("graphite", box((0.38, 0.34, 0.08), (0.0, 0.0, 0.05)), box((0.004, 0.36, 0.54), (0.231, 0.0, 0.40), bevel=0.003))
+    parts.add(
+        "graphite", box((0.38, 0.34, 0.08), (0.0, 0.0, 0.05)), box((0.004, 0.36, 0.54), (0.231, 0.0, 0.40), bevel=0.003)
+    )
     parts.add("dark_steel", box((0.03, 0.02, 0.12), (0.24, -0.14, 0.42), bevel=0.005))
     parts.add("joint_blue", box((0.003, 0.30, 0.03), (0.2335, 0.0, 0.62)))
-    pendant = extrude(rounded_outline([(-0.14, -0.10), (0.14, -0.10), (0.14, 0.10), (-0.14, 0.10)], 0.025), -0.02, 0.02, bevel=0.006)
-    screen = extrude(rounded_outline([(-0.105, -0.075), (0.105, -0.075), (0.105, 0.075), (-0.105, 0.075)], 0.006), 0.019, 0.0215)
+    pendant = extrude(
+        rounded_outline([(-0.14, -0.10), (0.14, -0.10), (0.14, 0.10), (-0.14, 0.10)], 0.025), -0.02, 0.02, bevel=0.006
+    )
+    screen = extrude(
+        rounded_outline([(-0.105, -0.075), (0.105, -0.075), (0.105, 0.075), (-0.105, 0.075)], 0.006), 0.019, 0.0215
+    )
     tilt = np.array([[0.0, -0.5, 0.866], [1.0, 0.0, 0.0], [0.0, 0.866, 0.5]])
     at = (0.05, 0.0, 0.82)
     parts.add("graphite", pendant.moved(at, tilt), box((0.05, 0.10, 0.10), (0.02, 0.0, 0.75), bevel=0.008))
@@ -164,14 +194,31 @@ def add_scene(
     world = spec.worldbody
     _add_room(spec, world)
     cx, cy = table_center
-    _slab(world, "table_plate", (*table_size, 0.03), (cx, cy, table_top - 0.015), look.material(spec, "fixture_plate"), look.GROUP_MACHINE)
+    _slab(
+        world,
+        "table_plate",
+        (*table_size, 0.03),
+        (cx, cy, table_top - 0.015),
+        look.material(spec, "fixture_plate"),
+        look.GROUP_MACHINE,
+    )
     scene = Assembly()
     scene.place(_pedestal(pedestal_height))
     scene.place(_table_frame(table_top, table_size), (cx, cy, 0.0))
     scene.place(_fence())
     scene.place(_controller(), (-0.85, 0.95, 0.0))
     scene.place(_signal_tower(), (FENCE_X, -1.5 * POST_PITCH_Y, 0.0))
-    cable = sweep([(-0.75, 0.76, 0.15), (-0.70, 0.55, 0.02), (-0.35, 0.25, 0.012), (-0.178, 0.0, 0.012), (-0.178, 0.0, 0.10), (-0.178, 0.0, 0.32)], 0.012)
+    cable = sweep(
+        [
+            (-0.75, 0.76, 0.15),
+            (-0.70, 0.55, 0.02),
+            (-0.35, 0.25, 0.012),
+            (-0.178, 0.0, 0.012),
+            (-0.178, 0.0, 0.10),
+            (-0.178, 0.0, 0.32),
+        ],
+        0.012,
+    )
     scene.add("black_rubber", cable)
     scene.build(spec, world, "cell")
     fixtures = Assembly()

@@ -103,8 +103,12 @@ def _add_sensors(spec: mujoco.MjSpec) -> None:
 def _add_view(spec: mujoco.MjSpec) -> None:
     z = BASE_HEIGHT + PADDLE_Z
     world = spec.worldbody
-    look.render_settings(spec, center=(0.1, 0.0, z), extent=2.4, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82), headlight=0.12)
-    look.add_light(spec, "key", (-0.9, -1.5, 4.2), (0.15, 0.05, z), 0.42, specular=0.45, shadow=True, spot=True, cutoff=42.0)
+    look.render_settings(
+        spec, center=(0.1, 0.0, z), extent=2.4, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82), headlight=0.12
+    )
+    look.add_light(
+        spec, "key", (-0.9, -1.5, 4.2), (0.15, 0.05, z), 0.42, specular=0.45, shadow=True, spot=True, cutoff=42.0
+    )
     look.add_light(spec, "ceiling", (0.4, 0.3, 5.0), (0.0, 0.0, z), 0.13, specular=0.25)
     look.add_light(spec, "fill", (2.5, 2.4, 3.0), (0.0, 0.0, z), 0.14, specular=0.25)
     look.add_light(spec, "back", (-2.5, 1.5, 2.2), (0.0, 0.0, z), 0.14, specular=0.2)
@@ -170,7 +174,11 @@ def transfer_chamber(
     _add_pairs(spec, timestep, friction_damping_ratio)
     _add_sensors(spec)
     robot = home_qpos()
-    wafer = [HOME_RADIUS * np.cos(HOME_THETA), HOME_RADIUS * np.sin(HOME_THETA), BASE_HEIGHT + PADDLE_Z + float(seat[2])]
+    wafer = [
+        HOME_RADIUS * np.cos(HOME_THETA),
+        HOME_RADIUS * np.sin(HOME_THETA),
+        BASE_HEIGHT + PADDLE_Z + float(seat[2]),
+    ]
     turn = [np.cos(HOME_THETA / 2), 0.0, 0.0, np.sin(HOME_THETA / 2)]
     ctrl = np.array([(q, 0.0) for q in robot[: len(JOINTS)]]).ravel()
     spec.add_key(name="home", qpos=np.concatenate([robot, wafer, turn]), ctrl=ctrl)

@@ -21,7 +21,6 @@ from ..shapes import (
     cylinder,
     extrude,
     extrude_ring,
-    join,
     lathe,
     polygon,
     ring,
@@ -62,17 +61,25 @@ def _chamber(apothem: float, stations: Mapping[str, float]) -> Assembly:
         if any(abs(np.angle(np.exp(1j * (facet - s)))) < 1e-6 for s in stations.values()):
             wall = _pierced_plate(apothem, apothem + WALL, half, 0.0, WALL_TOP, slit, mitre)
         else:
-            plan = np.array([(apothem, -half), (apothem + WALL, -half * mitre), (apothem + WALL, half * mitre), (apothem, half)])
+            plan = np.array(
+                [(apothem, -half), (apothem + WALL, -half * mitre), (apothem + WALL, half * mitre), (apothem, half)]
+            )
             wall = extrude(plan, 0.0, WALL_TOP)
             parts.place(_viewport(apothem + WALL), rot=rot_z(facet))
         parts.add("machined_aluminium", wall.moved(rot=rot_z(facet)))
     rim_in, rim_out = polygon(SIDES, apothem - 0.006), polygon(SIDES, apothem + WALL + 0.018)
     parts.add("anodised", extrude_ring(rim_out, rim_in, WALL_TOP, WALL_TOP + 0.018, bevel=0.002))
-    seal = extrude_ring(polygon(SIDES, apothem + 0.016), polygon(SIDES, apothem + 0.009), WALL_TOP + 0.018, WALL_TOP + 0.0205)
+    seal = extrude_ring(
+        polygon(SIDES, apothem + 0.016), polygon(SIDES, apothem + 0.009), WALL_TOP + 0.018, WALL_TOP + 0.0205
+    )
     parts.add("black_rubber", seal)
     bolt = cylinder(0.0065, WALL_TOP + 0.018, WALL_TOP + 0.026, edge=0.0015, segments=18)
     corners = polygon(SIDES, apothem + 0.038)
-    spots = [a + (b - a) * t for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True) for t in np.arange(0.5, 9) / 9]
+    spots = [
+        a + (b - a) * t
+        for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)
+        for t in np.arange(0.5, 9) / 9
+    ]
     parts.add("dark_steel", *(bolt.moved((x, y, 0.0)) for x, y in spots))
     parts.add("dark_steel", ring(0.158, 0.185, 0.0, 0.003, edge=0.001))
     port = Assembly()
@@ -91,7 +98,9 @@ def _viewport(x: float) -> Assembly:
     parts.add("glass", cylinder(0.056, 0.004, 0.010).along("x").moved(at))
     screw = cylinder(0.005, 0.018, 0.024, edge=0.001, segments=12)
     angle = 2.0 * np.pi * np.arange(8) / 8
-    parts.add("dark_steel", *(screw.moved((0.073 * np.cos(a), 0.073 * np.sin(a), 0.0)).along("x").moved(at) for a in angle))
+    parts.add(
+        "dark_steel", *(screw.moved((0.073 * np.cos(a), 0.073 * np.sin(a), 0.0)).along("x").moved(at) for a in angle)
+    )
     return parts
 
 
@@ -104,7 +113,10 @@ def _slit_valve(x0: float) -> Assembly:
     parts.add("graphite", box((0.05, 0.16, 0.20), (mid + 0.004, 0.0, -0.10), bevel=0.006))
     rods = [cylinder(0.008, -0.02, 0.04).moved((mid, s * 0.05, 0.0)) for s in (-1, 1)]
     parts.add("bright_steel", *rods, cylinder(0.035, -0.32, -0.20, edge=0.004).moved((mid + 0.004, 0.0, 0.0)))
-    hose = sweep([(mid + 0.03, 0.05, -0.28), (mid + 0.10, 0.06, -0.30), (mid + 0.12, 0.06, -0.45), (mid + 0.10, 0.05, -0.60)], 0.005)
+    hose = sweep(
+        [(mid + 0.03, 0.05, -0.28), (mid + 0.10, 0.06, -0.30), (mid + 0.12, 0.06, -0.45), (mid + 0.10, 0.05, -0.60)],
+        0.005,
+    )
     parts.add("joint_blue", hose)
     return parts
 
@@ -112,8 +124,12 @@ def _slit_valve(x0: float) -> Assembly:
 def _bore(x0: float, center: float, length: float, half: float, corner: float) -> tuple[Array, Array]:
     """U-shaped plan of a station body, open towards the valve, and the plan of its bore."""
     arc = np.linspace(-np.pi / 2, np.pi / 2, 33)
-    inner = np.concatenate([[[x0, -POCKET]], np.stack([center + POCKET * np.cos(arc), POCKET * np.sin(arc)], 1), [[x0, POCKET]]])
-    outer = rounded_outline([(x0, -half), (x0 + length, -half), (x0 + length, half), (x0, half)], [0.0, corner, corner, 0.0], steps=14)
+    inner = np.concatenate(
+        [[[x0, -POCKET]], np.stack([center + POCKET * np.cos(arc), POCKET * np.sin(arc)], 1), [[x0, POCKET]]]
+    )
+    outer = rounded_outline(
+        [(x0, -half), (x0 + length, -half), (x0 + length, half), (x0, half)], [0.0, corner, corner, 0.0], steps=14
+    )
     return np.concatenate([outer, inner[::-1]]), inner
 
 
@@ -123,10 +139,18 @@ def _process_module(x0: float, center: float) -> Assembly:
     plan, bore = _bore(x0, center, 0.415, 0.235, 0.17)
     parts.add("machined_aluminium", extrude(plan, 0.0, WALL_TOP - 0.02, bevel=0.0))
     parts.add("susceptor", extrude(bore, -0.02, 0.035))
-    pedestal = lathe([(0.0, 0.03), (0.055, 0.03), (0.055, PEDESTAL_TOP - 0.03), (0.15, PEDESTAL_TOP - 0.022), (0.160, PEDESTAL_TOP - 0.018),
-                      (0.160, PEDESTAL_TOP - 0.003), (0.157, PEDESTAL_TOP), (0.0, PEDESTAL_TOP)])  # fmt: skip
+    top = PEDESTAL_TOP
+    pedestal = lathe(
+        [
+            (0.0, 0.03), (0.055, 0.03), (0.055, top - 0.03), (0.15, top - 0.022), (0.160, top - 0.018),
+            (0.160, top - 0.003), (0.157, top), (0.0, top),
+        ]
+    )  # fmt: skip
     parts.add("graphite", pedestal.moved((center, 0.0, 0.0)))
-    parts.add("alumina", ring(0.1535, 0.168, PEDESTAL_TOP - 0.006, PEDESTAL_TOP + 0.0015, edge=0.0008).moved((center, 0.0, 0.0)))
+    parts.add(
+        "alumina",
+        ring(0.1535, 0.168, PEDESTAL_TOP - 0.006, PEDESTAL_TOP + 0.0015, edge=0.0008).moved((center, 0.0, 0.0)),
+    )
     pin = cylinder(0.003, PEDESTAL_TOP - 0.01, PEDESTAL_TOP + 0.008, edge=0.001, segments=16)
     angle = np.pi + 2.0 * np.pi * np.arange(3) / 3 + np.pi / 3
     parts.add("alumina", *(pin.moved((center + 0.115 * np.cos(a), 0.115 * np.sin(a), 0.0)) for a in angle))
@@ -146,7 +170,13 @@ def _gas_line(center: float) -> list[Mesh]:
     """Two bent stainless tubes from the gas box up the back of a module, with a block valve each."""
     tubes = []
     for y in (-0.075, -0.045):
-        path = [(center + 0.215, y, -0.10), (center + 0.270, y, -0.08), (center + 0.275, y, 0.10), (center + 0.270, y, 0.20), (center + 0.235, y, 0.215)]
+        path = [
+            (center + 0.215, y, -0.10),
+            (center + 0.270, y, -0.08),
+            (center + 0.275, y, 0.10),
+            (center + 0.270, y, 0.20),
+            (center + 0.235, y, 0.215),
+        ]
         tubes.append(sweep(path, 0.005))
         tubes.append(box((0.022, 0.020, 0.045), (center + 0.275, y, 0.06), bevel=0.003))
     return tubes
@@ -162,12 +192,19 @@ def _load_lock(x0: float, center: float) -> Assembly:
     for y in (-0.128, 0.128):
         parts.add("alumina", box((0.12, 0.018, 0.10), (center, y, 0.11), bevel=0.003))
     parts.add("black_rubber", ring(0.1865, 0.1925, top, top + 0.0025).moved((center, 0.0, 0.0)))
-    lid = extrude(rounded_outline([(x0 + 0.012, -0.210), (x0 + 0.385, -0.210), (x0 + 0.385, 0.210), (x0 + 0.012, 0.210)], 0.03), top + 0.003, top + 0.021, bevel=0.002)
+    lid = extrude(
+        rounded_outline([(x0 + 0.012, -0.210), (x0 + 0.385, -0.210), (x0 + 0.385, 0.210), (x0 + 0.012, 0.210)], 0.03),
+        top + 0.003,
+        top + 0.021,
+        bevel=0.002,
+    )
     parts.add("glass", lid)
     hinge = cylinder(0.012, -0.04, 0.04, edge=0.002, segments=32).along("y")
     parts.add("dark_steel", *(hinge.moved((x0 + 0.392, y, top + 0.012)) for y in (-0.13, 0.13)))
     for x, y in ((0.03, -0.195), (0.03, 0.195), (0.37, -0.195), (0.37, 0.195)):
-        parts.add("dark_steel", cylinder(0.009, top + 0.021, top + 0.030, edge=0.002, segments=24).moved((x0 + x, y, 0.0)))
+        parts.add(
+            "dark_steel", cylinder(0.009, top + 0.021, top + 0.030, edge=0.002, segments=24).moved((x0 + x, y, 0.0))
+        )
     parts.add("brushed_plate", box((0.03, 0.44, 0.20), (x0 + 0.415, 0.0, 0.13), bevel=0.004))
     parts.add("slit_dark", box((0.004, SLIT_WIDTH, 0.05), (x0 + 0.4305, 0.0, 0.18)))
     parts.add("white_enamel", box((0.30, 0.34, 0.16), (center + 0.02, 0.0, -0.09), bevel=0.010))
@@ -188,12 +225,22 @@ def _support(base: float, apothem: float, stations: Mapping[str, float], radius:
     parts.add("graphite", cylinder(0.1455, -0.30, -0.27))
     for angle in (np.pi / 2, -np.pi / 2):
         at = (0.52 * np.cos(angle), 0.52 * np.sin(angle), 0.0)
-        parts.add("bright_steel", cylinder(0.10, -0.075, -0.05, edge=0.003).moved(at), cylinder(0.085, -0.30, -0.075, edge=0.006).moved(at))
+        parts.add(
+            "bright_steel",
+            cylinder(0.10, -0.075, -0.05, edge=0.003).moved(at),
+            cylinder(0.085, -0.30, -0.075, edge=0.006).moved(at),
+        )
         parts.add("joint_blue", cylinder(0.087, -0.22, -0.19).moved(at))
         parts.add("graphite", cylinder(0.055, -0.36, -0.30, edge=0.004).moved(at))
     post = Assembly()
-    post.add("machine_grey", *(box((0.06, 0.06, base - 0.40), (radius + 0.02, y, -0.5 * (base + 0.40)), bevel=0.005) for y in (-0.13, 0.13)))
-    post.add("black_rubber", *(cylinder(0.035, -base, -base + 0.03, edge=0.004).moved((radius + 0.02, y, 0.0)) for y in (-0.13, 0.13)))
+    post.add(
+        "machine_grey",
+        *(box((0.06, 0.06, base - 0.40), (radius + 0.02, y, -0.5 * (base + 0.40)), bevel=0.005) for y in (-0.13, 0.13)),
+    )
+    post.add(
+        "black_rubber",
+        *(cylinder(0.035, -base, -base + 0.03, edge=0.004).moved((radius + 0.02, y, 0.0)) for y in (-0.13, 0.13)),
+    )
     for name, theta in stations.items():
         if name.startswith("process"):
             parts.place(post, rot=rot_z(theta))
@@ -202,8 +249,8 @@ def _support(base: float, apothem: float, stations: Mapping[str, float], radius:
 
 def _add_room(spec: mujoco.MjSpec, world: mujoco.MjsBody) -> None:
     world.add_geom(
-        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[6.0, 6.0, 0.1], material=look.material(spec, "clean_floor"),
-        contype=0, conaffinity=0, group=look.GROUP_SCENE,
+        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[6.0, 6.0, 0.1],
+        material=look.material(spec, "clean_floor"), contype=0, conaffinity=0, group=look.GROUP_SCENE,
     )  # fmt: skip
     room = Assembly()
     for k in range(9):
@@ -241,7 +288,11 @@ def add_scene(
     tool.place(_chamber(apothem, stations))
     tool.place(_support(base, apothem, stations, station_radius))
     x0 = apothem + WALL
-    valve, module, lock = _slit_valve(x0), _process_module(x0 + VALVE, station_radius), _load_lock(x0 + VALVE, station_radius)
+    valve, module, lock = (
+        _slit_valve(x0),
+        _process_module(x0 + VALVE, station_radius),
+        _load_lock(x0 + VALVE, station_radius),
+    )
     for name, theta in stations.items():
         tool.place(valve, rot=rot_z(theta))
         tool.place(module if name.startswith("process") else lock, rot=rot_z(theta))

@@ -117,7 +117,7 @@ def _capsule(
 
 
 def _add_collision(base: mujoco.MjsBody, links: list[mujoco.MjsBody]) -> None:
-    """Capsules. Bit 0: surroundings (set by the cell); bit 1: the near half of the arm, which only the wrist can hit."""
+    """Capsules. Bit 0: surroundings (set by the cell); bit 1: near half of the arm, which only the wrist can hit."""
     _capsule(base, "base_collision", (0.0, 0.0, 0.03), (0.0, 0.0, 0.14), 0.085, contype=2)
     elbow, wrist = (DH_A[1], 0.0), (DH_A[2], 0.0)
     _capsule(links[1], "upper_arm_collision", (0.0, 0.0, 0.176), (*elbow, 0.176), 0.075, contype=2, conaffinity=1)
@@ -212,9 +212,7 @@ def add_ur10e(
     return base
 
 
-def ur10e(
-    *, actuators: Actuators = "position", tool_length: float = TOOL_LENGTH, visual: bool = True
-) -> mujoco.MjSpec:
+def ur10e(*, actuators: Actuators = "position", tool_length: float = TOOL_LENGTH, visual: bool = True) -> mujoco.MjSpec:
     """Specification that holds the arm alone, base at the origin; see `add_ur10e` for names and arguments.
 
     Returns:

@@ -49,7 +49,14 @@ UPPER_ARM_Z, FOREARM_Z, PADDLE_Z = 0.075, 0.125, 0.175
 PAD_CIRCLE_RADIUS = 0.10  # m, about the wafer centre
 PAD_RADIUS = 0.005  # m
 PAD_TOP = 0.0035  # m above the mid-plane of the paddle: the pads protrude 1.5 mm from its 4 mm thickness
+# Depth by which the weight of the wafer presses the contact springs of the pads together, with the contact
+# parameters of `cells.transfer_chamber` (measured; independent of the timestep).
+SEAT_PENETRATION = 6.629e-7  # m
 PAD_ANGLES = (np.pi, np.pi / 3, -np.pi / 3)  # rad about the wafer centre, pad_0 on the palm
+# Pad centres in the frame of the paddle (m).
+PAD_POSITIONS = tuple(
+    (WRIST_TO_WAFER + PAD_CIRCLE_RADIUS * float(np.cos(a)), PAD_CIRCLE_RADIUS * float(np.sin(a))) for a in PAD_ANGLES
+)
 
 FLEX_FREQUENCY_HZ, FLEX_DAMPING_RATIO = 14.0, 0.02
 
@@ -109,7 +116,9 @@ def droop_quat(angle: float) -> list[float]:
     return [float(np.cos(angle / 2)), 0.0, float(np.sin(angle / 2)), 0.0]
 
 
-def _slender(body: mujoco.MjsBody, mass: float, center: tuple[float, float, float], size: tuple[float, float, float]) -> None:
+def _slender(
+    body: mujoco.MjsBody, mass: float, center: tuple[float, float, float], size: tuple[float, float, float]
+) -> None:
     """Inertia of a homogeneous box of edge lengths `size` (m)."""
     x, y, z = size
     body.explicitinertial = True
@@ -134,24 +143,15 @@ def _add_paddle(hub: mujoco.MjsBody, soft: Flexure) -> mujoco.MjsBody:
         joint = paddle.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis)
         joint.stiffness[0] = soft.stiffness
         joint.damping[0] = soft.damping
-    for k, angle in enumerate(PAD_ANGLES):
-        center = (
-            WRIST_TO_WAFER + PAD_CIRCLE_RADIUS * float(np.cos(angle)), PAD_CIRCLE_RADIUS * float(np.sin(angle)),
-            PAD_TOP - PAD_RADIUS,
-        )  # fmt: skip
+    for k, (x, y) in enumerate(PAD_POSITIONS):
         paddle.add_geom(
-            name=f"pad_{k}", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[PAD_RADIUS, 0.0, 0.0], pos=center, mass=0.0,
-            contype=0, conaffinity=0, group=look.GROUP_COLLISION,
+            name=f"pad_{k}", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[PAD_RADIUS, 0.0, 0.0],
+            pos=[x, y, PAD_TOP - PAD_RADIUS], mass=0.0, contype=0, conaffinity=0, group=look.GROUP_COLLISION,
         )  # fmt: skip
     paddle.add_site(name="wrist", size=[0.003, 0.0, 0.0], group=4)
     tcp_z = PAD_TOP + 0.5 * wafer.THICKNESS - SEAT_PENETRATION
     paddle.add_site(name="tcp", pos=[WRIST_TO_WAFER, 0.0, tcp_z], size=[0.003, 0.0, 0.0], group=4)
     return paddle
-
-
-# Depth by which the weight of the wafer presses the contact springs of the pads together, with the contact
-# parameters of `cells.transfer_chamber` (measured; independent of the timestep).
-SEAT_PENETRATION = 6.629e-7  # m
 
 
 def set_integrator(spec: mujoco.MjSpec, timestep: float) -> float:
@@ -234,7 +234,8 @@ def add_vacuum_scara(
     paddle = _add_paddle(hub, soft if soft is not None else flexure())
     _add_servos(spec, servo_frequency_hz)
     if visual:
-        vacuum_scara_shapes.add_robot(spec, base, column, upper, forearm, hub, paddle)
+        bodies = (base, column, upper, forearm, hub, paddle)
+        vacuum_scara_shapes.add_robot(spec, bodies, PAD_POSITIONS, PAD_RADIUS, PAD_TOP)
     return base
 
 
