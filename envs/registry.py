@@ -81,7 +81,7 @@ def make_vector_env(env_id: str, num_envs: int = 1, **kwargs: Any) -> CellVector
 
 def _split(env_id: str, kwargs: dict[str, Any], env: type) -> tuple[Task, dict[str, Any]]:
     ours = task_arguments(env_id)
-    theirs = [k for k in inspect.signature(env.__init__).parameters if k not in ("self", "task", "num_envs")]
+    theirs = [k for k in inspect.signature(env).parameters if k not in ("task", "num_envs")]
     for key in kwargs:
         if key not in ours and key not in theirs:
             raise _unknown_argument(env_id, key, [*ours, *theirs])

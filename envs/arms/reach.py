@@ -60,7 +60,7 @@ class ArmReach(Task):
     timing = Timing(control_hz=50.0, timestep_s=0.002, horizon_s=3.0)
     main_metric = "reach_time"
     success_hold_s = 0.1
-    failure_texts: ClassVar[Mapping[str, str]] = {
+    failure_texts = {
         "joint_overspeed": "a joint turns at more than 1.5 times its speed limit (possible under torque control only)",
     }
     cameras = CAMERAS

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import mujoco
@@ -23,8 +24,24 @@ from .task import Array, RowIndex, Rows, Task
 RUNNING, SUCCESS, TIME_LIMIT, PHYSICS_ERROR = "", "success", "time_limit", "physics_error"
 
 
+def as_seeds(seeds: Iterable[Any]) -> NDArray[np.int64]:
+    """Seeds as an array.
+
+    Raises:
+        ShopfloorError: if one is not a whole number that fits.
+    """
+    values = list(seeds)
+    for seed in values:
+        if not isinstance(seed, (int, np.integer)) or not 0 <= seed <= MAX_SEED:
+            raise ShopfloorError(f"a seed must be a whole number in [0, {MAX_SEED}], got {seed!r}")
+    return np.array(values, dtype=np.int64)
+
+
 class BatchedCell:
     """n rows of one task: physics, actions, sensors, rewards, episode ends.
+
+    The cell works on its own copy of the task, which may therefore serve several cells. `max_steps` is the time limit
+    in control steps, by default the task's.
 
     After `reset` or `step` the arrays below describe the present; they are overwritten by the next call.
 
@@ -38,12 +55,19 @@ class BatchedCell:
     """
 
     def __init__(
-        self, task: Task, n: int, threads: int | None = None, dump_dir: str | os.PathLike[str] | None = None
+        self,
+        task: Task,
+        n: int,
+        threads: int | None = None,
+        dump_dir: str | os.PathLike[str] | None = None,
+        max_steps: int | None = None,
     ):
         task.check()
-        self.task = task
+        # `allocate` leaves views of this cell's physics in the task, which a second cell would replace
+        self.task = task = copy.copy(task)
         self.n = n
         self.timing = task.timing
+        self.max_steps = task.timing.max_steps if max_steps is None else max_steps
         self.model = compile_physics(task.cell(visual=False))
         if abs(self.model.opt.timestep - task.timing.timestep_s) > 1e-12:
             raise ShopfloorError(
@@ -107,9 +131,7 @@ class BatchedCell:
         s = self.s
         rows = self._all_rows if rows is None else rows
         if seeds is not None:
-            if (seeds < 0).any() or (seeds > MAX_SEED).any():
-                raise ShopfloorError(f"seeds must be non-negative integers, got {seeds.tolist()}")
-            s.seed[rows] = seeds
+            s.seed[rows] = as_seeds(seeds.tolist())
             s.episode[rows] = -1
         # sampled before anything changes, so that a bad forced value leaves the rows as they were
         sampled = sample(self.task.start, self._random, s.seed[rows], s.episode[rows] + 1, params)
@@ -159,9 +181,11 @@ class BatchedCell:
         """Advance `rows` (None for all) one control step under set-points (n, size) in the interface's units.
 
         Raises:
-            ShopfloorError: if a set-point is not finite.
+            ShopfloorError: if the shape is wrong or a set-point is not finite.
         """
         s, task = self.s, self.task
+        if setpoints.shape != (self.n, len(self.terms)):
+            raise ShopfloorError(f"set-points must have shape {(self.n, len(self.terms))}, got {setpoints.shape}")
         self._reject_non_finite(setpoints, setpoints)
         setpoints = np.minimum(np.maximum(setpoints, self.action_low), self.action_high)
         s.action[...] = setpoints
@@ -178,7 +202,15 @@ class BatchedCell:
         self._finish_step()
         for suite in self.sensors.values():
             if suite is not None:
-                suite.update(slice(None), s.seed, s.episode, s.step)
+                self._update(suite)
+
+    def _update(self, suite: SensorSuite) -> None:
+        """New readings, except in rows whose physics failed: what they have measured since may be anything."""
+        s = self.s
+        if not self.sim.failed.any():
+            suite.update(slice(None), s.seed, s.episode, s.step)
+        elif (rows := np.flatnonzero(~self.sim.failed)).size:
+            suite.update(rows, s.seed[rows], s.episode[rows], s.step[rows])
 
     def _finish_step(self) -> None:
         s, task = self.s, self.task
@@ -192,7 +224,7 @@ class BatchedCell:
             self.reason[self.success] = 1
         else:
             self.terminated[...] = False
-        np.greater_equal(s.step, self.timing.max_steps, out=self.truncated)
+        np.greater_equal(s.step, self.max_steps, out=self.truncated)
         for index, (name, mask) in enumerate(task.failures(s).items(), start=4):
             if self.reasons[index] != name:
                 raise ShopfloorError(f"failures() returned {name!r} where failure_texts has {self.reasons[index]!r}")
@@ -251,7 +283,14 @@ class BatchedCell:
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` returned, here or in another process."""
+        """Restore what `get_state` returned, here or in another process.
+
+        Raises:
+            ShopfloorError: if the state was saved with another number of rows.
+        """
+        rows = len(state["rows"]["step"])
+        if rows != self.n:
+            raise ShopfloorError(f"the saved state has {rows} rows, this cell has {self.n}")
         self.s.set_state(state["rows"])
         self.sim.set_state(state["simulation"])
         for name, values in state["sensors"].items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
-from .core import BatchedCell
-from .rendering import CellRenderer, HumanViewer, check_render_mode
+from .core import BatchedCell, as_seeds
+from .rendering import CellRenderer, HumanViewer, check_picture, check_render_mode
 from .spaces import action_space, observation_groups, observation_space, observe, select_row
 from .task import Array, Task
 from .vector_env import env_metadata
 
 
-class CellEnv(gym.Env[Any, NDArray[np.float32]]):
+class CellEnv(gym.Env[Any, Any]):
     """One row of a task as a `gymnasium.Env`. Episodes end by the task; the time limit is the registered one.
 
     Args:
@@ -43,7 +45,9 @@ class CellEnv(gym.Env[Any, NDArray[np.float32]]):
         dump_dir: str | None = None,
     ):
         check_render_mode(render_mode)
+        check_picture(task, width, height, camera, render_quality)
         self.groups = observation_groups(task, observation)
+        self._declaration = task
         self._arguments: dict[str, Any] = {
             "observation": observation,
             "render_mode": render_mode,
@@ -89,7 +93,7 @@ class CellEnv(gym.Env[Any, NDArray[np.float32]]):
             raise ShopfloorError(f"unknown reset option {next(iter(options))!r}; this environment takes task_params")
         seeds = None
         if seed is not None:
-            seeds = np.array([seed], dtype=np.int64)
+            seeds = as_seeds([seed])
         elif not self._begun:
             seeds = self.np_random.integers(0, 2**31, size=1, dtype=np.int64)
         self.cell.reset(None, seeds, params)
@@ -98,11 +102,17 @@ class CellEnv(gym.Env[Any, NDArray[np.float32]]):
 
     def step(self, action: NDArray[Any]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance one control step under an action (size,) in [-1, 1]."""
-        return self._step(self.cell.setpoints(np.asarray(action)[None]))
+        return self._step(self.cell.setpoints(self._vector("the action", action)))
 
     def step_setpoints(self, setpoints: Array) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """As `step`, under set-points (size,) in the units of the action interface."""
-        return self._step(np.asarray(setpoints, dtype=np.float64)[None])
+        return self._step(self._vector("the vector of set-points", setpoints))
+
+    def _vector(self, what: str, values: Any) -> Array:
+        array = np.asarray(values, dtype=np.float64)
+        if array.shape != self.action_space.shape:
+            raise ShopfloorError(f"{what} must have shape {self.action_space.shape}, got {array.shape}")
+        return array[None]
 
     def _step(self, setpoints: Array) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         if not self._begun:
@@ -112,7 +122,7 @@ class CellEnv(gym.Env[Any, NDArray[np.float32]]):
         return self._observe(), float(self.cell.reward[0]), bool(self.cell.terminated[0]), False, self._info()
 
     def compute_info(self) -> dict[str, Any]:
-        """The info dictionary of the present state."""
+        """The info dictionary of the present state; a metric without a value is None."""
         return self._info()
 
     def render(self) -> Any:
@@ -158,11 +168,19 @@ class CellEnv(gym.Env[Any, NDArray[np.float32]]):
         self.np_random.bit_generator.state = state["np_random"]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"task": self.task, "arguments": self._arguments, "state": self.get_state(), "spec": self.spec}
+        return {
+            "task": self._declaration,
+            "arguments": self._arguments,
+            "state": self.get_state(),
+            "spec": self.spec,
+            "random": (self.np_random, self._np_random_seed),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         CellEnv.__init__(self, state["task"], **state["arguments"])
         self.spec = state["spec"]
+        # a copy goes on by itself, so it must not draw from the original's generator
+        self._np_random, self._np_random_seed = copy.deepcopy(state["random"])
         self.set_state(state["state"])
 
     def _observe(self) -> Any:
@@ -174,7 +192,7 @@ class CellEnv(gym.Env[Any, NDArray[np.float32]]):
             "is_success": bool(cell.success[0]),
             "termination_reason": cell.reasons[int(cell.reason[0])],
             "reward_terms": {k: float(v[0]) for k, v in cell.reward_terms.items()},
-            "metrics": {k: float(v[0]) for k, v in cell.metrics().items()},
+            "metrics": {k: None if math.isnan(v[0]) else float(v[0]) for k, v in cell.metrics().items()},
             "violations": {k: bool(v[0]) for k, v in cell.violations().items()},
             "task_params": {k: float(v[0]) if v.ndim == 1 else v[0].copy() for k, v in cell.params.items()},
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
-from .task import Overlay
+from .task import Overlay, Task
 
 if TYPE_CHECKING:
     from .core import BatchedCell
-
 
 
 def has_display() -> bool:
@@ -27,11 +28,18 @@ def has_display() -> bool:
 RENDER_MODES = ("rgb_array", "depth_array", "human") if has_display() else ("rgb_array", "depth_array")
 
 
+QUALITIES = ("full", "fast")
+
+
 def choose_gl_backend() -> None:
     """Without a display, render through EGL unless the user has chosen a backend; call before the first context."""
     if sys.platform == "linux" and not os.environ.get("DISPLAY") and "MUJOCO_GL" not in os.environ:
         os.environ["MUJOCO_GL"] = "egl"
         os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+        # MuJoCo chooses when it is imported, which was before anyone asked for a picture
+        chosen = sys.modules.get("mujoco.rendering.classic.gl_context")
+        if chosen is not None:
+            importlib.reload(chosen)
 
 
 def check_render_mode(mode: str | None) -> None:
@@ -43,6 +51,17 @@ def check_render_mode(mode: str | None) -> None:
         )
     if mode is not None and mode not in RENDER_MODES:
         raise ShopfloorError(f"render_mode must be one of {', '.join(RENDER_MODES)} or None, got {mode!r}")
+
+
+def check_picture(task: Task, width: int, height: int, camera: str | None, quality: str) -> None:
+    """Reject a picture that cannot be drawn, long before it is."""
+    for name, size in (("width", width), ("height", height)):
+        if not isinstance(size, (int, np.integer)) or size < 1:
+            raise ShopfloorError(f"{name} must be a whole number of pixels, at least 1, got {size!r}")
+    if camera is not None and camera not in task.cameras:
+        raise ShopfloorError(f"no camera {camera!r}; this cell has: {', '.join(task.cameras)}")
+    if quality not in QUALITIES:
+        raise ShopfloorError(f"render_quality must be one of {', '.join(QUALITIES)}, got {quality!r}")
 
 
 class CellRenderer:
@@ -58,9 +77,7 @@ class CellRenderer:
     def __init__(
         self, cell: BatchedCell, width: int = 960, height: int = 720, camera: str | None = None, quality: str = "full"
     ):
-        if quality not in ("full", "fast"):
-            raise ShopfloorError(f"render quality must be 'full' or 'fast', got {quality!r}")
-        choose_gl_backend()
+        check_picture(cell.task, width, height, camera, quality)
         self.cell = cell
         self.model = cell.render_model()
         self.data = mujoco.MjData(self.model)
@@ -74,6 +91,7 @@ class CellRenderer:
         if quality == "fast":
             visual.quality.offsamples = 0
         try:
+            choose_gl_backend()
             self._renderer = mujoco.Renderer(self.model, height, width)
         except Exception as error:  # the GL layers raise whatever they like, ImportError to FatalError
             raise ShopfloorError(
@@ -153,7 +171,7 @@ def draw_overlay(scene: mujoco.MjvScene, overlay: Overlay) -> None:
             np.asarray(color, dtype=np.float32),
         )
     for points, width, color in overlay.traces:
-        for a, b in zip(points[:-1], points[1:], strict=True):
+        for a, b in itertools.pairwise(points):
             _segment(scene, a, b, width, np.asarray(color, dtype=np.float32))
 
 

@@ -31,7 +31,7 @@ def action_space(cell: BatchedCell) -> spaces.Box:
 
 def observation_space(cell: BatchedCell, groups: Sequence[str]) -> spaces.Space[Any]:
     """Space of one row: a Box for one group, a Dict for several; goal tasks always have a Dict."""
-    boxes = {}
+    boxes: dict[str, spaces.Space[Any]] = {}
     for group in groups:
         suite = cell.sensors[group]
         assert suite is not None  # observation_groups has checked

@@ -1,7 +1,8 @@
 """The start distribution: what varies from episode to episode, declared term by term.
 
-A term names a parameter, its unit and its distribution. The engine draws each term by its name (see `envs.randomness`), hands
-the sample to the task, reports it as `task_params` and lets `reset(options={"task_params": {...}})` force it.
+A term names a parameter, its unit and its distribution. The engine draws each term by its name (see
+`envs.randomness`), hands the sample to the task, reports it as `task_params` and lets
+`reset(options={"task_params": {...}})` force it.
 """
 
 from __future__ import annotations
@@ -55,9 +56,13 @@ class Term:
         Raises:
             ShopfloorError: if the shape is wrong, a component is not finite or lies outside the range.
         """
-        array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        try:
+            array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+        except (TypeError, ValueError):
+            array = np.array([])
         if array.shape != (self.size,) or not np.isfinite(array).all():
-            raise ShopfloorError(f"task parameter {self.name!r} takes {self.size} finite numbers, got {value!r}")
+            count = "a finite number" if self.size == 1 else f"{self.size} finite numbers"
+            raise ShopfloorError(f"task parameter {self.name!r} takes {count}, got {value!r}")
         low, high = self.support
         if (array < low).any() or (array > high).any():
             raise ShopfloorError(
@@ -93,6 +98,13 @@ class Choice(Term):
     def transform(self, u: Array) -> Array:
         """Map numbers in [0, 1) to the distribution."""
         return self.low + np.floor(u * (self.high - self.low + 1.0))
+
+    def check(self, value: object) -> Array:
+        """A forced value, which must be one of the integers."""
+        array = super().check(value)
+        if (array != np.round(array)).any():
+            raise ShopfloorError(f"task parameter {self.name!r} takes whole numbers, got {array.tolist()}")
+        return array
 
 
 @dataclass(frozen=True)
@@ -141,6 +153,8 @@ def sample(
     Raises:
         ShopfloorError: if a forced name or value is not one of the distribution's.
     """
+    if forced is not None and not isinstance(forced, Mapping):
+        raise ShopfloorError(f"task_params must be a dictionary of parameters by name, got {forced!r}")
     forced = dict(forced or {})
     unknown = sorted(set(forced) - {t.name for t in terms})
     if unknown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
-from .core import BatchedCell
-from .rendering import RENDER_MODES, CellRenderer, HumanViewer, check_render_mode
+from .core import BatchedCell, as_seeds
+from .rendering import RENDER_MODES, CellRenderer, HumanViewer, check_picture, check_render_mode
 from .spaces import action_space, observation_groups, observation_space, observe, select_row
 from .task import Array, RowIndex, Task
 
@@ -62,9 +63,27 @@ class CellVectorEnv(VectorEnv):
         except ValueError:
             known = ", ".join(m.value for m in AutoresetMode)
             raise ShopfloorError(f"autoreset_mode must be one of {known}, got {autoreset_mode!r}") from None
-        self.cell = BatchedCell(task, num_envs, threads, dump_dir)
+        check_picture(task, width, height, camera, render_quality)
+        self._arguments: dict[str, Any] = {
+            "num_envs": num_envs,
+            "max_episode_steps": max_episode_steps,
+            "autoreset_mode": self.autoreset_mode,
+            "threads": threads,
+            "observation": observation,
+            "render_mode": render_mode,
+            "width": width,
+            "height": height,
+            "camera": camera,
+            "render_quality": render_quality,
+            "render_row": render_row,
+            "dump_dir": dump_dir,
+        }
+        self.cell = BatchedCell(task, num_envs, threads, dump_dir, max_episode_steps)
+        if not 0 <= render_row < num_envs:
+            raise ShopfloorError(f"render_row must be in [0, {num_envs}), got {render_row}")
+        self._declaration = task
         self.num_envs = num_envs
-        self.max_episode_steps = task.timing.max_steps if max_episode_steps is None else max_episode_steps
+        self.max_episode_steps = self.cell.max_steps
         self.single_observation_space = observation_space(self.cell, self.groups)
         self.single_action_space = action_space(self.cell)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -149,7 +168,7 @@ class CellVectorEnv(VectorEnv):
                 'reset(options={"reset_mask": mask}) for them before the next step'
             )
         cell.step(setpoints)
-        terminated, truncated = cell.terminated.copy(), self._truncate()
+        terminated, truncated = cell.terminated.copy(), cell.truncated.copy()
         reward = cell.reward.copy()
         done = terminated | truncated
         if self.autoreset_mode is AutoresetMode.SAME_STEP and done.any():
@@ -170,22 +189,10 @@ class CellVectorEnv(VectorEnv):
         setpoints = np.where(waiting[:, None], cell.s.action, setpoints)
         if going.size:
             cell.step(setpoints, going)
-        truncated = self._truncate()
         cell.reset(np.flatnonzero(waiting))
-        reward, terminated = cell.reward.copy(), cell.terminated.copy()
-        truncated[waiting] = False
+        reward, terminated, truncated = cell.reward.copy(), cell.terminated.copy(), cell.truncated.copy()
         self._done = terminated | truncated
         return self._observe(), reward, terminated, truncated, self._infos(None)
-
-    def _truncate(self) -> NDArray[np.bool_]:
-        """The time limit, which may be shorter than the task's."""
-        if self.max_episode_steps == self.cell.timing.max_steps:
-            return self.cell.truncated.copy()
-        cell = self.cell
-        truncated = (cell.s.step >= self.max_episode_steps) & ~cell.terminated
-        cell.truncated[...] = truncated
-        cell.reason[truncated & (cell.reason == 0)] = 2
-        return truncated
 
     def render(self) -> tuple[NDArray[Any], ...] | None:
         """A picture of every row; None in `human` mode, which shows `render_row`."""
@@ -223,6 +230,23 @@ class CellVectorEnv(VectorEnv):
         self._done = state["done"].copy()
         self._begun = state["begun"]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "task": self._declaration,
+            "arguments": self._arguments,
+            "state": self.get_state(),
+            "spec": self.spec,
+            "closed": self.closed,
+            "random": (self.np_random, self._np_random_seed),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        CellVectorEnv.__init__(self, state["task"], **state["arguments"])
+        self.spec, self.closed = state["spec"], state["closed"]
+        # a copy goes on by itself, so it must not draw from the original's generator
+        self._np_random, self._np_random_seed = copy.deepcopy(state["random"])
+        self.set_state(state["state"])
+
     # -- parts ------------------------------------------------------------------------------------------------
 
     def renderer(self) -> CellRenderer:
@@ -254,9 +278,11 @@ class CellVectorEnv(VectorEnv):
             return [None] * self.num_envs
         if isinstance(seed, (int, np.integer)):
             return [int(seed) + i for i in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ShopfloorError(f"a list of seeds must have one for each of the {self.num_envs} rows, got {len(seed)}")
-        return [None if x is None else int(x) for x in seed]
+        if not isinstance(seed, (Sequence, np.ndarray)) or isinstance(seed, str) or len(seed) != self.num_envs:
+            raise ShopfloorError(
+                f"seed must be a whole number or a list with one for each of the {self.num_envs} rows, got {seed!r}"
+            )
+        return list(seed)
 
     def _random_seeds(self, count: int) -> NDArray[np.int64]:
         return self.np_random.integers(0, 2**31, size=count, dtype=np.int64)
@@ -265,8 +291,7 @@ class CellVectorEnv(VectorEnv):
         seeded = np.array([r for r in rows.tolist() if seeds[r] is not None], dtype=np.intp)
         following = np.array([r for r in rows.tolist() if seeds[r] is None], dtype=np.intp)
         if seeded.size:
-            values = np.array([seeds[r] for r in seeded.tolist()], dtype=np.int64)
-            self.cell.reset(seeded, values, params)
+            self.cell.reset(seeded, as_seeds(seeds[r] for r in seeded.tolist()), params)
         if following.size:
             fresh = None if self._begun else self._random_seeds(following.size)
             self.cell.reset(following, fresh, params)

@@ -1,0 +1,24 @@
+"""Parametrization over environments: a test with an argument `case` or `env_id` runs for all of them.
+
+`case` is every registered id and the variants worth testing, `base_case` every registered id with default arguments.
+"""
+
+from __future__ import annotations
+
+import pytest
+from engine_checks import all_cases, registered_cases
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-golden",
+        action="store_true",
+        help="write tests/golden/*.json anew; say in the commit why the trajectories changed",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for name, cases in (("case", all_cases), ("base_case", registered_cases)):
+        if name in metafunc.fixturenames:
+            found = cases()
+            metafunc.parametrize(name, found, ids=[str(c) for c in found])
