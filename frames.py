@@ -36,7 +36,7 @@ def quat_conjugate(q: Array) -> Array:
 
 def quat_from_axis_angle(axis: Array, angle: Array) -> Array:
     """Unit quaternions (..., 4) from unit axes (..., 3) and angles in rad (...)."""
-    half = 0.5 * np.ascontiguousarray(angle)
+    half = 0.5 * np.asarray(angle, order="C")
     s = np.sin(half)
     return np.stack((np.cos(half), s * axis[..., 0], s * axis[..., 1], s * axis[..., 2]), axis=-1)
 
@@ -47,7 +47,7 @@ def quat_to_rotation_vector(q: Array) -> Array:
     w = q[..., 0] * sign
     v = q[..., 1:] * sign[..., None]
     norm = np.sqrt(v[..., 0] * v[..., 0] + v[..., 1] * v[..., 1] + v[..., 2] * v[..., 2])
-    angle = 2.0 * np.arctan2(norm, np.ascontiguousarray(w))
+    angle = 2.0 * np.arctan2(norm, np.asarray(w, order="C"))
     # angle / sin(angle / 2) tends to 2 at zero
     factor = np.where(norm > 1e-12, angle / np.maximum(norm, 1e-12), 2.0)
     return v * factor[..., None]

@@ -98,15 +98,18 @@ class MotionLimiter:
         self._jerk_step = limits.jerk * self.dt
         self._jerk_step_sq = self._jerk_step * self._jerk_step
         self._two_jerk = 2.0 * limits.jerk
-        # speed from which an S-curve stop still fits a remaining distance e: v^2/(2a) + v a/(2j) = e
-        self._stop_bias = limits.acceleration * limits.acceleration / self._two_jerk
+        # An S-curve stop from speed v takes the distance v^2/(2a) + v a/(2j). The velocity lags behind a target that
+        # falls, by up to a^2/(2j), so braking has to begin earlier: three times the second term is the least that keeps
+        # every reference inside its range, whatever the targets; half a tick is added for the discrete steps.
+        self._stop_bias = 3.0 * limits.acceleration**2 / self._two_jerk + 0.5 * limits.acceleration * self.dt
         self._stop_bias_sq = self._stop_bias * self._stop_bias
         self._two_acceleration = 2.0 * limits.acceleration
         self._low_speed_gain = 0.25 / self.dt
 
     def toward_velocity(self, position: Array, velocity: Array, acceleration: Array, target: Array) -> None:
-        """Advance one tick toward a velocity target (n, dof), in place."""
+        """Advance one tick toward a velocity target (n, dof), in place; an axis whose target is NaN slows to a stop."""
         lim = self.limits
+        target = np.where(np.isnan(target), 0.0, target)
         target = np.minimum(np.maximum(target, -lim.velocity), lim.velocity)
         gap = target - velocity
         # largest magnitude of acceleration that still lands on the target without overshoot
@@ -119,13 +122,20 @@ class MotionLimiter:
         position += velocity * self.dt
 
     def toward_position(self, position: Array, velocity: Array, acceleration: Array, target: Array) -> None:
-        """Advance one tick toward a position target (n, dof), in place; the target is clipped to the range."""
+        """Advance one tick toward a position target (n, dof), in place; the target is clipped to the range.
+
+        A reference at rest reaches a target that stays without overshoot, and none leaves the range it began in. An
+        axis whose target is NaN slows to a stop.
+        """
         lim = self.limits
         error = np.minimum(np.maximum(target, lim.low), lim.high) - position
-        distance = np.abs(error)
-        speed = np.sqrt(self._stop_bias_sq + self._two_acceleration * distance) - self._stop_bias
-        np.minimum(speed, distance * self._low_speed_gain, out=speed)
+        speed = self.approach_speed(np.abs(error))
         self.toward_velocity(position, velocity, acceleration, np.copysign(speed, error))
+
+    def approach_speed(self, distance: Array) -> Array:
+        """Largest speed (n, dof) to aim at while `distance` (n, dof) >= 0 remains to where motion must have ended."""
+        speed = np.sqrt(self._stop_bias_sq + self._two_acceleration * distance) - self._stop_bias
+        return np.minimum(speed, distance * self._low_speed_gain, out=speed)
 
 
 class CommandFilter:
@@ -140,18 +150,20 @@ class CommandFilter:
     def __init__(self, low: object, high: object, dt: float, rate: object | None = None):
         self.low = _vector("low", low)
         self.high = _vector("high", high, self.low.size)
+        if not (self.low <= self.high).all():
+            raise ShopfloorError(f"low must not exceed high, got {self.low.tolist()} and {self.high.tolist()}")
+        self._neutral = np.clip(0.0, self.low, self.high)
         self.step = None if rate is None else _vector("rate", rate, self.low.size, positive=True) * dt
 
     def __call__(self, command: Array, previous: Array | None = None) -> tuple[Array, Array]:
         """Filtered command (..., size) and a mask (...) of rows in which it had to be changed.
 
-        A row with a non-finite component is replaced by `previous`, or by the range's nearest value to zero when
-        there is none.
+        A row with a non-finite component is replaced by `previous`, or by the range's nearest value to zero where
+        there is none. The range comes before the rate: a `previous` outside it is left at once.
         """
-        finite = np.isfinite(command).all(axis=-1)
-        fallback = np.clip(0.0, self.low, self.high) if previous is None else previous
-        out = np.where(finite[..., None], command, fallback)
-        out = np.minimum(np.maximum(out, self.low), self.high)
+        last = self._neutral if previous is None else np.where(np.isfinite(previous), previous, self._neutral)
+        out = np.where(np.isfinite(command).all(axis=-1, keepdims=True), command, last)
         if self.step is not None and previous is not None:
-            out = np.minimum(np.maximum(out, previous - self.step), previous + self.step)
-        return out, ~finite | (out != command).any(axis=-1)
+            out = np.minimum(np.maximum(out, last - self.step), last + self.step)
+        out = np.minimum(np.maximum(out, self.low), self.high)
+        return out, (out != command).any(axis=-1)
