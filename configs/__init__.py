@@ -1,0 +1,1 @@
+"""YAML files that a user edits."""

@@ -1,0 +1,63 @@
+"""From a config to a training environment and a Stable-Baselines3 learner."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from stable_baselines3 import PPO, SAC
+from torch import nn
+
+from ..envs.engine.vector_env import CellVectorEnv
+from ..envs.registry import make_vector_env
+from .config import TrainConfig
+from .policy import ChannelNormalizer, normalization
+from .sb3_adapter import CellVecEnv
+
+Learner = PPO | SAC
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "elu": nn.ELU, "silu": nn.SiLU}
+
+
+def make_cells(config: TrainConfig, num_envs: int) -> CellVectorEnv:
+    """The config's environment, with rows that reset at the step in which they finish."""
+    return make_vector_env(
+        config.env.id,
+        num_envs,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+        threads=config.threads,
+        **config.env.kwargs,
+    )
+
+
+def make_learner(config: TrainConfig, venv: CellVecEnv) -> Learner:
+    """The learner of a config, with fresh weights; seeds Python, numpy, torch and the environment."""
+    section: Any = config.ppo if config.algorithm == "ppo" else config.sac
+    learner: Learner = (PPO if config.algorithm == "ppo" else SAC)(
+        policy="MultiInputPolicy" if isinstance(venv.observation_space, spaces.Dict) else "MlpPolicy",
+        env=venv,
+        policy_kwargs=policy_arguments(config, venv.env),
+        seed=config.seed,
+        device=config.device,
+        **{f.name: getattr(section, f.name) for f in fields(section)},
+    )
+    venv.seed(config.row_seeds.start)  # SB3 has passed on the bare seed
+    return learner
+
+
+def policy_arguments(config: TrainConfig, env: CellVectorEnv) -> dict[str, Any]:
+    """`policy_kwargs` of the config's network for an environment."""
+    arguments: dict[str, Any] = {
+        "net_arch": list(config.network.sizes),
+        "activation_fn": ACTIVATIONS[config.network.activation],
+        "features_extractor_class": ChannelNormalizer,
+        "features_extractor_kwargs": {
+            "normalization": normalization(env.task, env.groups, env.single_observation_space)
+        },
+    }
+    if config.algorithm == "ppo":
+        arguments["log_std_init"] = config.network.log_std_init
+        # one fused kernel an optimizer step; networks this small spend more time on calls than on numbers
+        arguments["optimizer_kwargs"] = {"eps": 1e-5, "fused": True}
+    return arguments
