@@ -50,8 +50,8 @@ def targets(kind: str, random: np.random.Generator, scale: Array, rows: int) -> 
 
 @settings(max_examples=25, deadline=None)
 @given(limits(), st.sampled_from(["random", "bang-bang", "not finite"]), st.booleans(), st.integers(0, 2**31))
-def test_no_limit_is_ever_exceeded(case: tuple[MotionLimits, float], kind: str, by_position: bool, seed: int) -> None:
-    lim, dt = case
+def test_no_limit_is_ever_exceeded(found: tuple[MotionLimits, float], kind: str, by_position: bool, seed: int) -> None:
+    lim, dt = found
     limiter, random, rows = MotionLimiter(lim, dt), np.random.default_rng(seed), 8
     p, v, a = random.uniform(lim.low, lim.high, (rows, lim.dof)), np.zeros((rows, lim.dof)), np.zeros((rows, lim.dof))
     advance = limiter.toward_position if by_position else limiter.toward_velocity
@@ -73,8 +73,8 @@ def test_no_limit_is_ever_exceeded(case: tuple[MotionLimits, float], kind: str, 
 
 @settings(max_examples=25, deadline=None)
 @given(limits(), st.floats(-1.0, 1.0))
-def test_a_velocity_target_is_reached_without_overshoot(case: tuple[MotionLimits, float], share: float) -> None:
-    lim, dt = case
+def test_a_velocity_target_is_reached_without_overshoot(found: tuple[MotionLimits, float], share: float) -> None:
+    lim, dt = found
     limiter = MotionLimiter(lim, dt)
     p, v, a = (np.zeros((1, lim.dof)) for _ in range(3))
     goal = share * lim.velocity[None]

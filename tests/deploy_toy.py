@@ -1,0 +1,138 @@
+"""A two-joint arm, small enough to build in milliseconds: what the tests of the deployment road run on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from shopfloor.envs.control import JointVelocity
+from shopfloor.envs.engine.start import Uniform
+from shopfloor.envs.engine.task import Metric, Reward, Rows, Task, Timing
+from shopfloor.envs.sensing import Channel
+from shopfloor.limits import MotionLimits
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+JOINTS = ("shoulder", "elbow")
+REACH_M = 0.5
+
+MJCF = """
+<mujoco model="toy_arm">
+  <option timestep="0.002" integrator="implicitfast"/>
+  <worldbody>
+    <body name="upper">
+      <joint name="shoulder" axis="0 0 1" damping="0.1"/>
+      <geom type="capsule" fromto="0 0 0 0.25 0 0" size="0.02" mass="1"/>
+      <body name="lower" pos="0.25 0 0">
+        <joint name="elbow" axis="0 0 1" damping="0.1"/>
+        <geom type="capsule" fromto="0 0 0 0.25 0 0" size="0.02" mass="0.5"/>
+        <site name="tip" pos="0.25 0 0"/>
+      </body>
+    </body>
+  </worldbody>
+  <actuator>
+    <position name="shoulder" joint="shoulder" kp="200" kv="20"/>
+    <position name="elbow" joint="elbow" kp="100" kv="10"/>
+  </actuator>
+</mujoco>
+"""
+
+
+class ToyArm(Task):
+    """Bring the tip of a planar arm to a target; success within `tolerance_m`."""
+
+    title = "toy arm"
+    start = (Uniform("angles", -1.0, 1.0, "rad", size=2), Uniform("goal", -1.2, 1.2, "rad", size=2))
+    rewards = {"closeness": Reward(1.0)}
+    metrics = {"distance": Metric("m"), "duration": Metric("s")}
+    main_metric = "duration"
+    success_text = "tip within tolerance of the target"
+    failure_texts = {"spin": "the shoulder has turned too far"}
+
+    def __init__(self, tolerance_m: float = 0.05, gravity: float = 9.81, latency_s: float = 0.04):
+        self.tolerance_m = tolerance_m
+        self.gravity = gravity
+        self.timing = Timing(control_hz=50.0, timestep_s=0.002, horizon_s=1.2)
+        self.channels = (
+            Channel("angle", 2, "rad", -3.2, 3.2, noise=1e-3, bias=1e-3, history=3, labels=JOINTS),
+            Channel("speed", 2, "rad/s", -4.0, 4.0, rate_hz=25.0, noise=1e-2, scale=2.0),
+            Channel("target", 2, "m", -0.5, 0.5, frame="base", latency_s=latency_s, quantization=1e-4),
+            Channel("truth", 1, "m", 0.0, 1.0, group="privileged"),
+        )
+
+    def cell(self, visual: bool) -> mujoco.MjSpec:
+        spec = mujoco.MjSpec.from_string(MJCF)
+        spec.option.gravity = (0.0, 0.0, -self.gravity)
+        return spec
+
+    def make_action(self) -> JointVelocity:
+        limits = MotionLimits.of(
+            low=(-2.0, -2.5), high=(2.0, 2.5), velocity=(2.5, 3.0), acceleration=(20.0, 25.0), jerk=(800.0, 900.0)
+        )
+        return JointVelocity(JOINTS, limits)
+
+    def allocate(self, s: Rows) -> None:
+        s.new("goal", (2,))
+        s.new("distance")
+        self._tip = s.sim.output("site_xpos", "site", "tip")
+
+    def begin(self, s: Rows, rows: Index, params: Mapping[str, Array]) -> None:
+        s.sim.qpos[rows] = params["angles"]
+        a, b = params["goal"][:, 0], params["goal"].sum(axis=1)
+        s.goal[rows] = 0.25 * np.stack((np.cos(a) + np.cos(b), np.sin(a) + np.sin(b)), axis=1)
+
+    def measure(self, s: Rows) -> None:
+        dx, dy = self._tip[:, 0] - s.goal[:, 0], self._tip[:, 1] - s.goal[:, 1]
+        s.distance[...] = np.sqrt(dx * dx + dy * dy)
+
+    def succeeded(self, s: Rows) -> NDArray[np.bool_]:
+        return s.distance < self.tolerance_m
+
+    def failures(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
+        return {"spin": np.abs(s.sim.qpos[:, 0]) > 1.95}
+
+    def observe_angle(self, s: Rows) -> Array:
+        return s.sim.qpos
+
+    def observe_speed(self, s: Rows) -> Array:
+        return s.sim.qvel
+
+    def observe_target(self, s: Rows) -> Array:
+        return s.goal - self._tip[:, :2]
+
+    def observe_truth(self, s: Rows) -> Array:
+        return s.distance[:, None]
+
+    def reward_closeness(self, s: Rows) -> Array:
+        return np.maximum(1.0 - s.distance / REACH_M, 0.0)
+
+    def metric_distance(self, s: Rows) -> Array:
+        return s.distance
+
+    def metric_duration(self, s: Rows) -> Array:
+        return np.where(self.succeeded(s), s.time_s, np.nan)
+
+    def expert(self) -> Any:
+        return ToyExpert()
+
+
+class ToyExpert:
+    """Jacobian-transpose steps toward the target."""
+
+    privileged = False
+
+    def reset(self, s: Rows, rows: Index) -> None:
+        pass
+
+    def act(self, s: Rows, readings: dict[str, Array]) -> Array:
+        q, error = readings["angle"], readings["target"]
+        a, b = q[:, 0], q[:, 0] + q[:, 1]
+        lower = 0.25 * np.stack((-np.sin(b), np.cos(b)), axis=1)
+        upper = lower + 0.25 * np.stack((-np.sin(a), np.cos(a)), axis=1)
+        pull = [arm[:, 0] * error[:, 0] + arm[:, 1] * error[:, 1] for arm in (upper, lower)]
+        return np.clip(40.0 * np.stack(pull, axis=1), -2.5, 2.5)
