@@ -1,0 +1,1 @@
+"""From a policy bundle to commands: bundle, controller runtime, control layers, twin."""
