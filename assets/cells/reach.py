@@ -19,8 +19,8 @@ TABLE_TOP = 0.70  # m
 TABLE_CENTER = (0.80, 0.0)  # m
 TABLE_SIZE = (0.90, 1.30)  # m, depth (x) and width (y)
 
-# Elbow up, tool straight down, 0.36 m above the table and 0.69 m in front of the base axis (rad).
-HOME_QPOS = np.array([0.0, -1.75, 1.90, -1.7208, -np.pi / 2, 0.0])
+# Elbow up, tool straight down, TCP 0.40 m above the table and 0.58 m in front of the base axis (rad).
+HOME_QPOS = np.array([0.0, -1.75, 1.90, -np.pi / 2 + 1.75 - 1.90, -np.pi / 2, 0.0])
 HOME_QPOS.setflags(write=False)
 
 # The base is turned so that zero pan faces the table and the pan range is symmetric about it.

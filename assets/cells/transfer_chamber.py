@@ -18,6 +18,7 @@ from types import MappingProxyType
 import mujoco
 import numpy as np
 
+from ...errors import ShopfloorError
 from .. import look
 from ..parts.wafer import add_wafer
 from ..robots.vacuum_scara import (
@@ -145,12 +146,14 @@ def transfer_chamber(
         The specification, not yet compiled.
 
     Raises:
-        ValueError: timestep or damping ratio for which the contact would be unstable.
+        ShopfloorError: timestep or damping ratio for which the contact would be unstable.
     """
     if not 0.0 < timestep <= 0.002:
-        raise ValueError(f"timestep={timestep!r} s: choose a value in (0, 0.002], the contact springs need it")
+        raise ShopfloorError(f"timestep={timestep!r} s: choose a value in (0, 0.002], the contact springs need it")
     if not 0.0 < friction_damping_ratio < 2.0:
-        raise ValueError(f"friction_damping_ratio={friction_damping_ratio!r}: choose a value in (0, 2), 2 is unstable")
+        raise ShopfloorError(
+            f"friction_damping_ratio={friction_damping_ratio!r}: choose a value in (0, 2), 2 is unstable"
+        )
     spec = mujoco.MjSpec()
     spec.modelname = "transfer_chamber"
     spec.compiler.degree = False

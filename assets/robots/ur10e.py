@@ -14,6 +14,7 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...errors import ShopfloorError
 from .. import look
 from . import ur10e_shapes
 
@@ -178,12 +179,12 @@ def add_ur10e(
         The fixed base body.
 
     Raises:
-        ValueError: unknown kind of actuator or impossible tool length.
+        ShopfloorError: unknown kind of actuator or impossible tool length.
     """
     if actuators not in get_args(Actuators):
-        raise ValueError(f"actuators={actuators!r}: choose one of {', '.join(get_args(Actuators))}")
+        raise ShopfloorError(f"actuators={actuators!r}: choose one of {', '.join(get_args(Actuators))}")
     if not 0.06 <= tool_length <= 0.5:
-        raise ValueError(f"tool_length={tool_length!r} m: the probe can be 0.06 to 0.5 m long")
+        raise ShopfloorError(f"tool_length={tool_length!r} m: the probe can be 0.06 to 0.5 m long")
     base = parent.add_body(name="base", pos=pos, quat=quat)
     base.explicitinertial = True
     base.mass = BASE_MASS
