@@ -19,7 +19,6 @@ MASS = 0.1276
 INERTIA_AXIAL = 0.5 * MASS * RADIUS**2  # kg m^2 about the disc axis
 INERTIA_DIAMETRAL = MASS * (RADIUS**2 / 4.0 + THICKNESS**2 / 12.0)  # kg m^2 about a diameter
 
-NOTCH_DEPTH = 1.0e-3  # m
 # The drawn notch is wider and deeper than the real one (1 mm) so that it can be seen in a picture of a whole cell.
 _DRAWN_NOTCH_DEPTH = 3.0e-3
 _DRAWN_NOTCH_HALF_ANGLE = 0.022  # rad
