@@ -57,12 +57,12 @@ FINISHES: dict[str, Finish] = {
     "screen": Finish((0.16, 0.34, 0.50, 1.0), 0.7, 0.9, emission=0.5),
     "brass": Finish((0.80, 0.63, 0.30, 1.0), 0.8, 0.7),
     "machine_grey": Finish((0.52, 0.55, 0.57, 1.0), 0.35, 0.45),
-    "fixture_plate": Finish((1, 1, 1, 1), 0.6, 0.5, 0.04, texture="hole_grid", texrepeat=(20.0, 20.0)),
+    "fixture_plate": Finish((1, 1, 1, 1), 0.6, 0.5, texture="hole_grid", texrepeat=(20.0, 20.0)),
     "brushed_plate": Finish((0.62, 0.64, 0.66, 1.0), 0.7, 0.55),
     # Clean room.
     "clean_floor": Finish((0.9, 0.9, 0.91, 1), 0.15, 0.5, 0.07, texture="floor_tiles", texrepeat=(1 / 1.2, 1 / 1.2)),
     "clean_wall": Finish((0.90, 0.915, 0.925, 1.0), 0.1, 0.2),
-    "window": Finish((0.40, 0.51, 0.58, 1.0), 0.6, 0.9, 0.10),
+    "window": Finish((0.40, 0.51, 0.58, 1.0), 0.6, 0.9),
     "machined_aluminium": Finish((0.80, 0.812, 0.825, 1.0), 0.6, 0.45),
     "chamber_floor": Finish((1.0, 1.0, 1.0, 1.0), 0.6, 0.6, texture="turned_metal"),
     "milled_pocket": Finish((0.60, 0.615, 0.63, 1.0), 0.6, 0.55),
@@ -104,7 +104,7 @@ def _hole_grid() -> Image:
     y, x = np.mgrid[0:n, 0:n] / n - 0.5
     r = np.hypot(x, y)
     brushed = np.convolve(rng.random(n * 8), np.ones(5) / 5, mode="same")[:n]
-    plate = 0.55 + 0.05 * (brushed - 0.5)[:, None] * np.ones((1, n))
+    plate = 0.52 + 0.05 * (brushed - 0.5)[:, None] * np.ones((1, n))
     plate = np.where(r < 0.19, 0.62 - 0.5 * y, plate)
     plate = np.where(r < 0.15, 0.07, plate)
     return _to_image(plate[..., None] * np.array([0.98, 1.0, 1.03]))
@@ -271,8 +271,8 @@ def render_settings(
     visual = spec.visual
     visual.global_.offwidth, visual.global_.offheight = 1920, 1080
     visual.global_.azimuth, visual.global_.elevation = 130.0, -22.0
-    visual.quality.shadowsize = 8192
-    visual.quality.offsamples = 8
+    visual.quality.shadowsize = 4096
+    visual.quality.offsamples = 4
     visual.map.znear, visual.map.zfar = 0.005, 30.0
     visual.map.shadowscale = 0.6
     visual.headlight.ambient = [0.28, 0.28, 0.29]

@@ -52,7 +52,7 @@ def _add_obstacles(world: mujoco.MjsBody) -> None:
 
 def _add_view(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
-    look.render_settings(spec, center=(0.45, 0.0, 0.95), extent=2.2)
+    look.render_settings(spec, center=(0.45, 0.0, 0.95), extent=2.2, headlight=0.17)
     look.add_light(
         spec,
         "key",
