@@ -206,7 +206,8 @@ class ControllerRuntime:
                     note = f"the policy's output is not finite: {output.tolist()}"
         # a row that is not finite makes the filter repeat the previous command
         command, changed = self._filter(self._no_output if note else output, self._previous)
-        note = note or self._write(command)
+        refused = self._write(command)
+        note = note or refused
         if note:
             flags |= Flag.HELD
             self._holds += 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import mujoco
@@ -136,3 +137,55 @@ class ToyExpert:
         upper = lower + 0.25 * np.stack((-np.sin(a), np.cos(a)), axis=1)
         pull = [arm[:, 0] * error[:, 0] + arm[:, 1] * error[:, 1] for arm in (upper, lower)]
         return np.clip(40.0 * np.stack(pull, axis=1), -2.5, 2.5)
+
+
+def export_toy(out: Path, algorithm: str = "ppo", activation: str = "tanh") -> Path:
+    """A bundle of an untrained policy, whose last layer is scaled up so that it uses, and exceeds, its whole range."""
+    return export_untrained(out, ToyArm, "shopfloor/Toy-v0", algorithm, activation)
+
+
+def export_untrained(
+    out: Path,
+    make: Callable[[], Task],
+    env_id: str,
+    algorithm: str = "ppo",
+    activation: str = "tanh",
+    **kwargs: Any,
+) -> Path:
+    """A bundle of an untrained policy of any task."""
+    from shopfloor.train.export import export_learner
+
+    folder, _ = export_learner(untrained(make(), algorithm, activation), make(), out, env_id=env_id, **kwargs)
+    return folder
+
+
+def untrained(task: Task, algorithm: str = "ppo", activation: str = "tanh") -> Any:
+    """A learner with random weights, always the same ones."""
+    import torch
+    from stable_baselines3 import PPO, SAC
+
+    from shopfloor.envs.engine.env import CellEnv
+    from shopfloor.train.learner import ACTIVATIONS
+    from shopfloor.train.policy import ChannelNormalizer, normalization
+
+    torch.set_num_threads(1)
+    env = CellEnv(task)
+    arguments: dict[str, Any] = {"buffer_size": 1} if algorithm == "sac" else {}
+    learner = {"ppo": PPO, "sac": SAC}[algorithm](
+        "MlpPolicy",
+        env,
+        policy_kwargs={
+            "net_arch": [32, 32],
+            "activation_fn": ACTIVATIONS[activation],
+            "features_extractor_class": ChannelNormalizer,
+            "features_extractor_kwargs": {"normalization": normalization(task, ("policy",), env.observation_space)},
+        },
+        device="cpu",
+        seed=1,
+        **arguments,
+    )
+    # SB3 starts PPO with actions next to zero
+    last, gain = (learner.policy.action_net, 300.0) if algorithm == "ppo" else (learner.actor.mu, 10.0)
+    with torch.no_grad():
+        last.weight *= gain
+    return learner

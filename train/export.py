@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -336,9 +335,3 @@ def main(argv: Sequence[str]) -> int:
     print(f"bundle written to {folder}; it differs from the original by at most {error:.1g} of the range")
     print(f"  shopfloor eval {folder}\n  shopfloor run {folder}")
     return 0
-
-
-if __name__ == "__main__":
-    from ..cli import main as command
-
-    sys.exit(command(["export", *sys.argv[1:]]))
