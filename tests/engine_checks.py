@@ -146,6 +146,14 @@ def row_info(info: Mapping[str, Any], row: int) -> dict[str, Any]:
     return out
 
 
+def endless(env: CellVectorEnv) -> CellVectorEnv:
+    """The same environment with episodes that end by the time limit or broken physics alone."""
+    task = env.task
+    object.__setattr__(task, "succeeded", lambda s: np.zeros(s.n, dtype=bool))
+    object.__setattr__(task, "failures", lambda s: {k: np.zeros(s.n, dtype=bool) for k in task.failure_texts})
+    return env
+
+
 def actions(case: Case, n: int, steps: int, seed: int = 0) -> NDArray[np.float32]:
     """Random actions (steps, n, size) that hold still for a few steps, so that the rows get somewhere."""
     size = len(case.task().make_action().terms)

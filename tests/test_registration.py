@@ -11,7 +11,7 @@ import warnings
 import gymnasium as gym
 import numpy as np
 import pytest
-from engine_checks import Case, actions, assert_same
+from engine_checks import Case, actions, assert_same, endless
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -129,16 +129,9 @@ def test_time_limit_given_to_make(base_case: Case):
         assert info["termination_reason"][0] == ("time_limit" if truncated else "")
 
 
-def never_ends(env: CellVectorEnv) -> None:
-    task = env.task
-    task.succeeded = lambda s: np.zeros(s.n, dtype=bool)
-    task.failures = lambda s: {name: np.zeros(s.n, dtype=bool) for name in task.failure_texts}
-
-
 def test_time_limit_beyond_the_tasks_own(base_case: Case):
     limit = MAX_STEPS[base_case.env_id.partition("/")[2]]
-    env = base_case.vector(1, max_episode_steps=limit + 3)
-    never_ends(env)
+    env = endless(base_case.vector(1, max_episode_steps=limit + 3))
     env.reset(seed=0)
     seen = []
     for _ in range(limit + 3):

@@ -26,15 +26,16 @@ Rows = NDArray[np.intp]
 
 _VEL = mujoco.mjtStage.mjSTAGE_VEL.value
 _NONE = mujoco.mjtStage.mjSTAGE_NONE.value
-_DIVERGED = [
-    int(w)
-    for w in (
-        mujoco.mjtWarning.mjWARN_BADQPOS,
-        mujoco.mjtWarning.mjWARN_BADQVEL,
-        mujoco.mjtWarning.mjWARN_BADQACC,
-        mujoco.mjtWarning.mjWARN_BADCTRL,
-    )
-]
+# what MuJoCo warns of while it steps; after any of these a row is not the machine that it stands for
+_WARNINGS = {
+    int(mujoco.mjtWarning.mjWARN_INERTIA): "the inertia matrix is nearly singular",
+    int(mujoco.mjtWarning.mjWARN_CONTACTFULL): "too many contacts for the arena",
+    int(mujoco.mjtWarning.mjWARN_CNSTRFULL): "too many constraints for the arena",
+    int(mujoco.mjtWarning.mjWARN_BADQPOS): "a position is huge or not finite",
+    int(mujoco.mjtWarning.mjWARN_BADQVEL): "a velocity is huge or not finite",
+    int(mujoco.mjtWarning.mjWARN_BADQACC): "an acceleration is huge or not finite",
+    int(mujoco.mjtWarning.mjWARN_BADCTRL): "a control is huge or not finite",
+}
 _OBJECTS = {
     "joint": mujoco.mjtObj.mjOBJ_JOINT,
     "site": mujoco.mjtObj.mjOBJ_SITE,
@@ -86,9 +87,9 @@ class Simulation:
         self.qpos: Array = self.batch.bind("qpos")
         self.qvel: Array = self.batch.bind("qvel")
         self.ctrl: Array = self.batch.bind("ctrl")
-        self._warnings = self.batch.warning
+        self._warnings = self.batch.warning[:, :, 1]  # how often; the other component only says where
         self._dump_dir = dump_dir
-        self._start = np.empty_like(self.batch.state)
+        self._start = self.batch.state.copy()
         self.failed = np.zeros(n, dtype=bool)
         self.failure: dict[int, str] = {}
         self._fields: dict[str, Array] = {}
@@ -167,7 +168,7 @@ class Simulation:
     def step(self, substeps: int, rows: Rows | None = None) -> None:
         """Advance by `substeps` physics steps under the present controls; derived fields are current afterwards."""
         before = self._begin()
-        self._guard(lambda: self.batch.step(rows, substeps, _VEL))
+        self._guard(lambda: self.batch.step(rows, substeps, _VEL), self._start)
         self._end(before)
 
     def follow(self, controls: Array, rows: Rows | None = None, record: bool = False) -> Array | None:
@@ -184,29 +185,27 @@ class Simulation:
         """
         before = self._begin()
         substeps = controls.shape[1]
+        # our own buffer, because the call returns none when a row raises
         out: dict[Any, Array] = {}
+        if record:
+            out["sensordata"] = np.zeros((controls.shape[0], substeps - 1, self.model.nsensordata))
         if substeps > 1:
             # the last step is separate: a step that ends in the velocity stage leaves current fields for free
-            def head() -> None:
-                out.update(
-                    self.batch.rollout(
-                        substeps - 1, controls[:, :-1], record=("sensordata",) if record else (), ids=rows
-                    )
-                )
-
-            self._guard(head)
+            self._guard(
+                lambda: self.batch.rollout(substeps - 1, controls[:, :-1], record=tuple(out), ids=rows, out=out),
+                self._start,
+            )
         if rows is None:
             self.ctrl[:] = controls[:, -1]
         else:
             self.ctrl[rows] = controls[:, -1]
-        self._guard(lambda: self.batch.step(rows, 1, _VEL))
+        self._guard(lambda: self.batch.step(rows, 1, _VEL), self._start)
         self._end(before)
         if not record:
             return None
         last = self.batch.bind("sensordata")
         last = last if rows is None else last[rows]
-        head_data = out.get("sensordata")
-        return last[:, None].copy() if head_data is None else np.concatenate((head_data, last[:, None]), axis=1)
+        return np.concatenate((out["sensordata"], last[:, None]), axis=1)
 
     def jacobian(self, body: int, point: Array) -> tuple[Array, Array]:
         """Translational and rotational Jacobians (n, 3, nv) of world points (n, 3) on a body."""
@@ -216,46 +215,52 @@ class Simulation:
 
     def _begin(self) -> NDArray[np.int32]:
         np.copyto(self._start, self.batch.state)
-        return self._warnings[:, _DIVERGED, 0].copy()
+        return self._warnings.copy()
 
-    def _guard(self, call: Any) -> None:
+    def _guard(self, call: Any, start: Array | None = None) -> None:
+        """Run a call on the batch; rows in which it raises fail, from `start` (n, nstate) or their present state."""
         try:
             call()
         except SimulationError as error:
-            for row in error.ids.tolist():
-                self._fail(row, self.batch.error(row))
+            # all messages first: the next call on the batch overwrites them
+            messages = {row: self.batch.error(row) for row in error.ids.tolist()}
+            for row, message in messages.items():
+                self._fail(row, message, self.batch.state[row] if start is None else start[row])
 
     def _end(self, before: NDArray[np.int32]) -> None:
-        raised = (self._warnings[:, _DIVERGED, 0] != before).any(axis=1)
+        raised = self._warnings != before
         # one reduction finds any non-finite number, since a sum that meets NaN or inf stays non-finite
-        total = self.batch.state.sum()
-        if not raised.any() and np.isfinite(total):
+        if not raised.any() and np.isfinite(self.batch.state.sum()):
             return
-        bad = raised | ~np.isfinite(self.batch.state).all(axis=1)
+        bad = raised.any(axis=1) | ~np.isfinite(self.batch.state).all(axis=1)
         for row in np.flatnonzero(bad & ~self.failed).tolist():
-            self._fail(row, "the simulation diverged (non-finite position, velocity, acceleration or control)")
+            causes = [text for kind, text in _WARNINGS.items() if raised[row, kind]]
+            self._fail(
+                row, "the simulation failed: " + ("; ".join(causes) or "its state is not finite"), self._start[row]
+            )
 
-    def _fail(self, row: int, message: str) -> None:
+    def _fail(self, row: int, message: str, start: Array) -> None:
         if self.failed[row]:
             return
-        path = self._dump(row, message)
+        start = start.copy()
+        path = self._dump(row, message, start)
         self.failed[row] = True
-        self.failure[row] = f"{message}; state before the step: {path}"
+        self.failure[row] = f"{message}; state before: {path}"
         # a finite state lets the row be observed once more and then reset
-        self.batch.state[row] = self._start[row]
-        if not np.isfinite(self._start[row]).all():
+        self.batch.state[row] = start
+        if not np.isfinite(start).all():
             self.batch.reset(np.array([row]), stage=_NONE)
         self.qvel[row] = 0.0
-        self.batch.forward(np.array([row]), stage=_VEL)
+        self._guard(lambda: self.batch.forward(np.array([row]), stage=_VEL))
 
-    def _dump(self, row: int, message: str) -> Path:
+    def _dump(self, row: int, message: str, start: Array) -> Path:
         folder = Path(self._dump_dir) if self._dump_dir else Path(tempfile.gettempdir()) / "shopfloor-failures"
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix="state-", suffix=".npz", dir=folder)
         with os.fdopen(handle, "wb") as file:
             np.savez(
                 file,
-                state=self._start[row],
+                state=start,
                 ctrl=self.ctrl[row],
                 message=np.array(message),
                 mujoco=np.array(mujoco.__version__),
