@@ -89,7 +89,7 @@ class Contract:
 
     Attributes:
         schema_version: of this file format.
-        env_id, task_kwargs: the environment the policy was trained in.
+        env_id, task_kwargs: the environment the policy was trained in, with all its task arguments.
         fingerprint: of its physics model and declaration; "" where a control layer has none to give.
         control_hz: commands a second.
         timestep_s, decimation: physics step of the training, and physics steps a command.
@@ -312,13 +312,14 @@ def check_compatible(contract: Contract, other: Contract) -> list[str]:
     out += _compare_terms("set-point", contract.action, other.action, _ACTION_FIELDS)
     out += list(_differences("action interface", contract.interface, other.interface))
     out += list(_differences("limits", contract.limits, other.limits))
-    if contract.fingerprint and other.fingerprint and contract.fingerprint != other.fingerprint:
+    if contract.fingerprint and other.fingerprint:
         out += list(_differences("task arguments", contract.task_kwargs, other.task_kwargs))
         out += list(_differences("physics step (s)", contract.timestep_s, other.timestep_s))
-        out.append(
-            f"environment fingerprint: the policy was trained on {contract.fingerprint[:12]}, this is "
-            f"{other.fingerprint[:12]}: model, rewards, sensors or start distribution have changed"
-        )
+        if contract.fingerprint != other.fingerprint:
+            out.append(
+                f"environment fingerprint: the policy was trained on {contract.fingerprint[:12]}, this is "
+                f"{other.fingerprint[:12]}: model, rewards, sensors or start distribution have changed"
+            )
     return out
 
 

@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a policy bundle in a fixed-rate controller loop against its twin.",
         epilog=NOT_SAFETY,
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="folder written by `shopfloor export`")
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder of a bundle, or of a run that was exported")
     parser.add_argument("--seed", type=_natural, default=FIRST_SEED, help="seed of the first episode (%(default)s)")
     parser.add_argument("--episodes", type=_positive, default=1, help="episodes, one a seed (%(default)s)")
     parser.add_argument("--realtime", action=argparse.BooleanOptionalAction, default=True, help="keep deadlines")

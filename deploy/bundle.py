@@ -28,6 +28,8 @@ from ..errors import ShopfloorError
 from .policy import OnnxPolicy, arithmetic
 
 MANIFEST, POLICY_FILE, CONTRACT_FILE, GOLDEN_FILE = "manifest.json", "policy.onnx", "contract.json", "golden.npz"
+# in a run directory: the folder of its bundle, and the file by which a run is known
+RUN_BUNDLE, RUN_CONFIG = "bundle", "config.yaml"
 SCHEMA_VERSION = 1
 FORMAT = "shopfloor-bundle"
 MAX_FILE_BYTES = 256 * 2**20
@@ -140,12 +142,16 @@ class Bundle:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Bundle:
-        """Read and verify a bundle.
+        """Read and verify a bundle, given its folder or that of the run it was exported into.
 
         Raises:
             ShopfloorError: if it is no bundle, or a file is missing, additional, altered, or not what it should be.
         """
         folder = Path(path)
+        if is_bundle(folder / RUN_BUNDLE):
+            folder = folder / RUN_BUNDLE
+        elif (folder / RUN_CONFIG).is_file():
+            raise ShopfloorError(f"the run {folder} has no bundle yet: `shopfloor export {folder}` writes it")
         manifest = _read_manifest(folder)
         return cls(folder, manifest, _read_files(folder, manifest))
 

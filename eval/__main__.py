@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from ..deploy.bundle import RUN_CONFIG
 from ..errors import ShopfloorError
 from .evaluate import EPISODES, HELD_OUT_SEED, NUM_ENVS
 from .policies import SCRIPTED
@@ -69,7 +70,7 @@ def parse_kwargs(items: Sequence[str]) -> dict[str, Any]:
 def default_out(policy: str, env_id: str) -> Path:
     """Beside a run's config where there is one, a new file under runs/evaluation otherwise."""
     for folder in (Path(policy), Path(policy).parent):
-        if policy not in SCRIPTED and (folder / "config.yaml").is_file():
+        if policy not in SCRIPTED and (folder / RUN_CONFIG).is_file():
             return folder / "evaluation.json"
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     name = f"{Path(policy).name}-{env_id.rpartition('/')[2]}-{stamp}-{os.getpid()}.json"

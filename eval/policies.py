@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..deploy.bundle import Bundle, is_bundle
+from ..deploy.bundle import Bundle
 from ..envs.engine.core import BatchedCell
 from ..envs.engine.expert import Expert
 from ..envs.engine.task import Task
@@ -20,7 +20,6 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 SCRIPTED = ("expert", "oracle", "random", "zero")
-RUN_BUNDLE = "bundle"  # where training and `shopfloor export` put a run's bundle
 
 
 class Policy(Protocol):
@@ -134,10 +133,6 @@ def find_bundle(name: str) -> Bundle | None:
         close = difflib.get_close_matches(name, SCRIPTED, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ShopfloorError(f"no policy {name!r}: {hint}name a bundle, a run, or one of {', '.join(SCRIPTED)}")
-    if is_bundle(folder / RUN_BUNDLE):
-        return Bundle.load(folder / RUN_BUNDLE)
-    if (folder / "config.yaml").is_file() and not is_bundle(folder):
-        raise ShopfloorError(f"the run {folder} has no bundle yet: `shopfloor export {folder}` writes it")
     return Bundle.load(folder)
 
 

@@ -25,7 +25,7 @@ from shopfloor.contract import (
 from shopfloor.envs.engine.core import BatchedCell
 from shopfloor.envs.engine.describe import canonical_id, contract_of, fingerprint
 from shopfloor.envs.engine.task import Task
-from shopfloor.envs.registry import env_ids, make_task
+from shopfloor.envs.registry import env_ids, make_task, task_arguments
 from shopfloor.errors import ShopfloorError
 
 TOY = contract_of(ToyArm(), "shopfloor/Toy-v0", {"tolerance_m": 0.05})
@@ -195,6 +195,7 @@ def with_reading(index: int, **changes: Any) -> Contract:
             ["limits, jerk: expected [800.0, 900.0], offered [1.0"],
         ),
         (replace(TOY, env_id="shopfloor/Other-v0"), ["environment: the policy is for shopfloor/Toy-v0, this is"]),
+        (replace(TOY, task_kwargs={}), ["task arguments, tolerance_m: expected 0.05, offered nothing"]),
         (
             replace(TOY, fingerprint="0" * 64, task_kwargs={"tolerance_m": 0.1}),
             ["task arguments, tolerance_m: expected 0.05, offered 0.1", "environment fingerprint"],
@@ -212,6 +213,10 @@ def test_what_does_not_matter_is_not_a_difference() -> None:
     assert check_compatible(TOY, TOY) == []
     machine = replace(TOY, env_id="", fingerprint="", task_kwargs={}, timestep_s=1.0, provenance=Provenance(run="x"))
     assert check_compatible(TOY, machine) == []
+    # an argument left at its default is the argument given, and stays what it was when the default changes
+    env_id = "shopfloor/ArmReach-v0"
+    spelled = {k: p.default for k, p in task_arguments(env_id).items()}
+    assert contract_of(make_task(env_id), env_id) == contract_of(make_task(env_id, **spelled), env_id, spelled)
     several = replace(with_reading(0, unit="deg"), control_hz=20.0, interface="other")
     assert len(check_compatible(TOY, several)) == 3
 

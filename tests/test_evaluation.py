@@ -273,7 +273,7 @@ def test_a_run_is_exported_scored_and_executed(trained: Path, capsys: pytest.Cap
     bundle = Bundle.load(trained / "bundle")
     origin = bundle.contract.provenance
     assert (origin.run, origin.training_steps, origin.seed) == (trained.name, 64, 4)
-    assert bundle.contract.task_kwargs == {"goal": "position"}
+    assert bundle.contract.task_kwargs["goal"] == "position"
     # `latest` is the same policy here, in a folder of its own
     assert command(["export", str(trained), "--checkpoint", "latest", "--out", str(trained / "other")]) == 0
     assert Bundle.load(trained / "other").contract.provenance.training_steps == 64
@@ -284,7 +284,7 @@ def test_a_run_is_exported_scored_and_executed(trained: Path, capsys: pytest.Cap
     document = json.loads((trained / "evaluation.json").read_text())
     assert document["environment"] == {
         "id": "shopfloor/ArmReach-v0",
-        "task_kwargs": {"goal": "position"},
+        "task_kwargs": bundle.contract.task_kwargs,
         "fingerprint": bundle.contract.fingerprint,
         "control_hz": bundle.contract.control_hz,
     }
@@ -307,7 +307,7 @@ def test_a_bundle_is_not_scored_on_what_it_was_not_trained_for(trained: Path, tm
         ShopfloorError, match=r"was not trained for this environment:(.|\n)*is expected but not offered"
     ):
         evaluate_named(trained / "bundle", "WaferTransfer-v0", episodes=1)
-    with pytest.raises(ShopfloorError, match="environment fingerprint"):
+    with pytest.raises(ShopfloorError, match="task arguments, goal: expected position, offered pose"):
         evaluate_named(trained / "bundle", task_kwargs={"goal": "pose"}, episodes=1)
 
 
@@ -332,7 +332,7 @@ def test_a_scripted_policy_is_scored_by_the_command(tmp_path: Path, capsys: pyte
     assert "expert on shopfloor/ArmReach-v0" in printed and f"written to {out}" in printed
     document = json.loads(out.read_text())
     assert document["schema_version"] == 1
-    assert document["environment"]["task_kwargs"] == {"goal": "position"}
+    assert document["environment"]["task_kwargs"]["goal"] == "position"
     assert document["protocol"]["first_seed"] == 11 and document["policy"]["bundle"] is None
     assert {"shopfloor", "mujoco", "onnxruntime", "python"} <= document["versions"].keys()
     low, high = document["summary"]["success"]["wilson"]

@@ -461,6 +461,24 @@ def test_the_runtime_needs_numpy_and_onnxruntime_only(bundle: Bundle, bare_site:
     assert done.returncode == 0, done.stderr
 
 
+WITHOUT_GYMNASIUM = """
+import sys
+for name in ("gymnasium", "torch", "stable_baselines3", "onnx"):
+    sys.modules[name] = None
+import numpy as np
+from shopfloor.deploy.twin import MujocoTwin
+twin = MujocoTwin("ArmReach-v0")
+twin.start(1)
+twin.write(0, np.zeros(len(twin.describe().action)))
+assert twin.read().seq == 1
+"""
+
+
+def test_the_twin_needs_no_gymnasium() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_GYMNASIUM], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 # -- the command --------------------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ from torch import nn
 
 from .. import __version__
 from ..contract import Contract, ObservationAssembler, Provenance
-from ..deploy.bundle import CONTRACT_FILE, GOLDEN_FILE, POLICY_FILE, Golden, write_bundle
+from ..deploy.bundle import CONTRACT_FILE, GOLDEN_FILE, POLICY_FILE, RUN_BUNDLE, Golden, write_bundle
 from ..deploy.policy import INPUT, OUTPUT, OnnxPolicy, arithmetic
 from ..deploy.twin import MujocoTwin
 from ..envs.engine.describe import canonical_id, contract_of, fingerprint
@@ -306,7 +306,7 @@ def export_run(path: str | Path, out: str | Path | None = None, checkpoint: str 
     return export_learner(
         run.load_learner(checkpoint),
         task,
-        out or run.path / "bundle",
+        out or run.path / RUN_BUNDLE,
         env_id=env_id,
         task_kwargs=task_kwargs,
         provenance=provenance,

@@ -10,7 +10,7 @@ from typing import Any
 from ...contract import SCHEMA_VERSION, Contract, ObservationTerm, SetpointTerm, plain, sha256_of
 from ...errors import ShopfloorError
 from ..control import ActionInterface
-from ..registry import NAMESPACE
+from ..registry import NAMESPACE, env_ids, task_arguments
 from ..sensing import POLICY, Channel
 from .core import BatchedCell
 from .task import Task
@@ -54,7 +54,8 @@ def contract_of(source: BatchedCell | Task, env_id: str, task_kwargs: Mapping[st
 
     Args:
         source: the task, or a cell that was built from it.
-        env_id, task_kwargs: how the task was made; arguments must have a JSON form.
+        env_id, task_kwargs: how the task was made; arguments must have a JSON form. The defaults of a registered
+            task are filled in, so that the contract means the same when they change.
 
     Raises:
         ShopfloorError: if the task has no channels in the policy group or an argument has no JSON form.
@@ -67,7 +68,7 @@ def contract_of(source: BatchedCell | Task, env_id: str, task_kwargs: Mapping[st
     return Contract(
         schema_version=SCHEMA_VERSION,
         env_id=env_id,
-        task_kwargs=plain(dict(task_kwargs or {}), "task_kwargs"),
+        task_kwargs=plain(_all_arguments(env_id, task_kwargs or {}), "task_kwargs"),
         fingerprint=fingerprint(task),
         control_hz=float(task.timing.control_hz),
         timestep_s=float(task.timing.timestep_s),
@@ -79,6 +80,13 @@ def contract_of(source: BatchedCell | Task, env_id: str, task_kwargs: Mapping[st
         observation=tuple(_observation_term(c, task.timing.control_hz) for c in channels),
         action=tuple(SetpointTerm(t.name, t.unit, float(t.low), float(t.high), t.frame) for t in action.terms),
     )
+
+
+def _all_arguments(env_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    if env_id not in env_ids():
+        return dict(given)
+    defaults = {k: p.default for k, p in task_arguments(env_id).items() if p.default is not p.empty}
+    return {**defaults, **given}
 
 
 def canonical_id(env_id: str) -> str:
