@@ -196,7 +196,7 @@ class ArmReach(Task):
         sim = s.sim
         self._tcp_position = sim.output("site_xpos", "site", "tcp")
         self._tcp_matrix = sim.output("site_xmat", "site", "tcp")
-        self._qpos, self._qvel = sim.qpos_index(JOINTS), sim.qvel_index(JOINTS)
+        self._qpos, self._qvel = _span(sim.qpos_index(JOINTS)), _span(sim.qvel_index(JOINTS))
         self._speed_limit = np.asarray(JOINT_SPEED_LIMIT)
         for name, shape in (
             ("target_position", (3,)), ("target_quaternion", (4,)), ("tcp_quaternion", (4,)),
@@ -212,7 +212,7 @@ class ArmReach(Task):
     def begin(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
         """Start configuration and target."""
         configuration = HOME_QPOS + params["joint_offset"]
-        s.sim.qpos[np.ix_(rows, self._qpos)] = configuration
+        s.sim.qpos[rows, self._qpos] = configuration
         if self.action_name != "joint_torque":
             s.sim.ctrl[rows] = configuration
         s.target_position[rows] = np.stack([params[f"target_{a}"] for a in "xyz"], axis=-1)
@@ -311,9 +311,10 @@ class ArmReach(Task):
     def reward_motion(self, s: Rows) -> Array:
         """Mean square action."""
         a = s.action * self._action_scale
-        total = a[:, 0] * a[:, 0]
+        a *= a
+        total = a[:, 0].copy()
         for i in range(1, a.shape[1]):
-            total += a[:, i] * a[:, i]
+            total += a[:, i]
         return total / a.shape[1]
 
     def reward_success(self, s: Rows) -> Array:
@@ -385,6 +386,14 @@ class ArmReach(Task):
             overlay.frames.append((target, axes, 0.12))
         overlay.frames.append((self._tcp_position[row].copy(), tcp_axes, 0.07))
         return overlay
+
+
+def _span(index: NDArray[np.intp]) -> slice:
+    """Consecutive indices as a slice, which reads and writes several times faster than an index array."""
+    first = int(index[0])
+    if not np.array_equal(index, np.arange(first, first + index.size)):
+        raise ShopfloorError(f"the arm's joints must follow one another in the model, got addresses {index.tolist()}")
+    return slice(first, first + index.size)
 
 
 def target_orientation(params: Mapping[str, Any]) -> Array:

@@ -165,12 +165,11 @@ class BatchedCell:
         array = np.asarray(actions, dtype=np.float64)
         if array.shape != (self.n, len(self.terms)):
             raise ShopfloorError(f"actions must have shape {(self.n, len(self.terms))}, got {array.shape}")
-        clipped = np.minimum(np.maximum(array, -1.0), 1.0)
-        self._reject_non_finite(array, clipped)
-        return self._center + self._half * clipped
+        self._reject_non_finite(array)
+        return self._center + self._half * np.minimum(np.maximum(array, -1.0), 1.0)
 
-    def _reject_non_finite(self, array: Array, probe: Array) -> None:
-        if not np.isfinite(array).all() or not np.isfinite(probe).all():
+    def _reject_non_finite(self, array: Array) -> None:
+        if not np.isfinite(array).all():
             row, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise ShopfloorError(
                 f"action component {self.terms[column].name!r} of row {row} is {array[row, column]}; "
@@ -186,7 +185,7 @@ class BatchedCell:
         s, task = self.s, self.task
         if setpoints.shape != (self.n, len(self.terms)):
             raise ShopfloorError(f"set-points must have shape {(self.n, len(self.terms))}, got {setpoints.shape}")
-        self._reject_non_finite(setpoints, setpoints)
+        self._reject_non_finite(setpoints)
         setpoints = np.minimum(np.maximum(setpoints, self.action_low), self.action_high)
         s.action[...] = setpoints
         self.action.apply(s, setpoints, rows)

@@ -82,6 +82,7 @@ class CellVectorEnv(VectorEnv):
         if not 0 <= render_row < num_envs:
             raise ShopfloorError(f"render_row must be in [0, {num_envs}), got {render_row}")
         self._declaration = task
+        self._reasons = np.array(self.cell.reasons, dtype=object)
         self.num_envs = num_envs
         self.max_episode_steps = self.cell.max_steps
         self.single_observation_space = observation_space(self.cell, self.groups)
@@ -303,7 +304,6 @@ class CellVectorEnv(VectorEnv):
         """Dense infos of the rows in `mask` (None for all): arrays and, beside each, who has it."""
         cell = self.cell
         have = self._all if mask is None else mask.copy()
-        reasons = _REASONS.setdefault(cell.reasons, np.array(cell.reasons, dtype=object))
 
         def nested(values: Mapping[str, NDArray[Any]], copy: bool) -> dict[str, Any]:
             out: dict[str, Any] = {}
@@ -315,7 +315,7 @@ class CellVectorEnv(VectorEnv):
         return {
             "is_success": cell.success.copy(),
             "_is_success": have,
-            "termination_reason": reasons[cell.reason],
+            "termination_reason": self._reasons[cell.reason],
             "_termination_reason": have,
             "reward_terms": nested(cell.reward_terms, True),
             "_reward_terms": have,
@@ -326,9 +326,6 @@ class CellVectorEnv(VectorEnv):
             "task_params": nested(cell.params, True),
             "_task_params": have,
         }
-
-
-_REASONS: dict[tuple[str, ...], NDArray[Any]] = {}
 
 
 def _final(observations: Any, done: NDArray[np.bool_]) -> NDArray[Any]:

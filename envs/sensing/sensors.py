@@ -33,6 +33,7 @@ class SensorSuite:
     ):
         self.channels = tuple(channels)
         self.n = n
+        self._all_rows = np.arange(n)
         self._observe = tuple(observe)
         self.size = sum(c.size for c in self.channels)
         self.width = sum(c.width for c in self.channels)
@@ -61,6 +62,7 @@ class SensorSuite:
         quantum = spread([c.quantization for c in self.channels])
         self._noisy = np.flatnonzero(noise > 0)
         self._noise_std = noise[self._noisy]
+        self._noise_parts = _runs(self._noisy)
         self._biased = np.flatnonzero(bias > 0)
         self._bias_std = bias[self._biased]
         self._quantized = np.flatnonzero(quantum > 0)
@@ -132,7 +134,9 @@ class SensorSuite:
         if isinstance(rows, slice):
             value = value.copy()
         if self._noise is not None:
-            value[:, self._noisy] += self._noise_of(rows, seeds, episodes, steps) * self._noise_std
+            noise = self._noise_of(rows, seeds, episodes, steps) * self._noise_std
+            for part, source in self._noise_parts:
+                value[:, part] += noise[:, source]
         if self._biased.size:
             value[:, self._biased] += self._bias[rows][:, self._biased]
         if self._quantized.size:
@@ -154,7 +158,7 @@ class SensorSuite:
         steps: NDArray[np.int64],
     ) -> Array:
         assert self._noise is not None
-        index = np.arange(self.n) if isinstance(rows, slice) else rows
+        index = self._all_rows if isinstance(rows, slice) else rows
         phase = steps % NOISE_BLOCK
         due = np.flatnonzero(phase == 0)
         for k in due.tolist():
@@ -198,3 +202,9 @@ class SensorSuite:
 def _slices(sizes: Sequence[int]) -> list[slice]:
     ends = np.cumsum([0, *sizes])
     return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+def _runs(index: NDArray[np.intp]) -> list[tuple[slice, slice]]:
+    """Sorted indices as slices, one for each run of consecutive ones, and where each run stands in `index`."""
+    parts = np.split(np.arange(index.size), np.flatnonzero(np.diff(index) > 1) + 1) if index.size else []
+    return [(slice(int(index[p[0]]), int(index[p[-1]]) + 1), slice(int(p[0]), int(p[-1]) + 1)) for p in parts]
