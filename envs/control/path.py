@@ -1,4 +1,4 @@
-"""Path time scaling: a policy sets the acceleration limits of a motion along a fixed path, a planner moves.
+"""Path time scaling: a policy sets the limits of a motion along a fixed path, a planner moves.
 
 Robot controllers take the process engineer's limits this way, so what is learned here can be deployed on them. The
 planner stops exactly at the end of the path whatever the policy asks for.
@@ -31,22 +31,28 @@ class PathMapping(Protocol):
 
 
 class PathTimeScaling:
-    """Set-points: limits of the acceleration in the plane of the tool, and the period of the smoothing filter.
+    """Set-points: how much of the estimated friction limit to use, and the period of the smoothing filter.
 
-    At every interpolator tick the planner speeds up as fast as the acceleration limit allows beside the centripetal
+    The planner's acceleration limits are `utilization * acceleration_estimate`, its filter period is
+    `periods * period_estimate`: what a process engineer tunes, in the units in which margins are thought of. At every interpolator tick the planner speeds up as fast as the acceleration limit allows beside the centripetal
     acceleration, or slows down so as to stop at the end of the path under the deceleration limit. Its bang-bang
-    profile is averaged over `shaper_period`, which bounds the jerk by `2 limit / shaper_period` and removes
+    profile is averaged over the filter period, which bounds the jerk by `2 limit / period` and removes
     vibrations of that period; the period is read at the first step of an episode and kept. Joint positions and
     velocities of the averaged motion go to the servos at every physics step.
 
-    Needs the row arrays `path_length` (m) and `path_curvature` (1/m, 0 on a line).
+    After `apply`, `sensor_record` (n, substeps, sensors) and `path_record` (n, substeps) tell a task what happened
+    within the control step: sensor data and path distance at every physics step.
+
+    Needs the row arrays `path_length` (m), `path_curvature` (1/m, 0 on a line), `acceleration_estimate` (m/s^2, the
+    estimated friction limit) and `period_estimate` (s, the estimated vibration period).
 
     Args:
         mapping: joint motion along the path.
         joints: driven joints; each has actuators `<joint>_position` and `<joint>_velocity`.
-        acceleration: range of both acceleration limits, m/s^2.
-        shaper_period: range of the filter period, s; its lower end bounds the jerk.
-        velocity: largest path speed, m/s.
+        utilization: range of the share of the friction limit, the same for speeding up and slowing down.
+        periods: range of the filter period in estimated vibration periods.
+        velocity, acceleration: the machine's largest path speed in m/s and acceleration in m/s^2.
+        shaper_period: range in s to which the filter period is clipped; its lower end bounds the jerk.
         interpolator_hz: rate of the planner.
     """
 
@@ -56,40 +62,48 @@ class PathTimeScaling:
         self,
         mapping: PathMapping,
         joints: Sequence[str],
-        acceleration: tuple[float, float],
-        shaper_period: tuple[float, float],
+        utilization: tuple[float, float],
+        periods: tuple[float, float],
         velocity: float,
+        acceleration: float,
+        shaper_period: tuple[float, float],
         interpolator_hz: float = 500.0,
     ):
-        for label, (low, high) in (("acceleration", acceleration), ("shaper_period", shaper_period)):
+        ranges = {"utilization": utilization, "periods": periods, "shaper_period": shaper_period}
+        for label, (low, high) in ranges.items():
             if not 0 < low < high:
                 raise ShopfloorError(f"{label} must be a range of positive numbers, got {(low, high)}")
         self.mapping = mapping
         self.joints = tuple(joints)
+        self.utilization = utilization
+        self.periods = periods
+        self.velocity = velocity
         self.acceleration = acceleration
         self.shaper_period = shaper_period
-        self.velocity = velocity
         self.interpolator_hz = interpolator_hz
 
     @property
     def terms(self) -> tuple[ActionTerm, ...]:
-        """Acceleration limit, deceleration limit, shaper period."""
-        low, high = self.acceleration
+        """Utilization while speeding up and while slowing down, filter period."""
+        low, high = self.utilization
+        shares = "share of the estimated friction limit used while"
         return (
-            ActionTerm("acceleration_limit", "m/s^2", low, high, "path", "in-plane limit while speeding up"),
-            ActionTerm("deceleration_limit", "m/s^2", low, high, "path", "in-plane limit while slowing down"),
+            ActionTerm("acceleration_utilization", "1", low, high, "path", f"{shares} speeding up"),
+            ActionTerm("deceleration_utilization", "1", low, high, "path", f"{shares} slowing down"),
             ActionTerm(
-                "shaper_period", "s", *self.shaper_period, "path", "averaging period, read at the first step only"
+                "shaper_periods", "1", *self.periods, "path",
+                "averaging period in estimated vibration periods, read at the first step only",
             ),
-        )
+        )  # fmt: skip
 
     def limits(self) -> dict[str, Any]:
         """Limits as plain data."""
         return {
             "joints": list(self.joints),
             "path_velocity": self.velocity,
-            "path_acceleration": self.acceleration[1],
-            "path_jerk": 2.0 * self.acceleration[1] / self.shaper_period[0],
+            "path_acceleration": self.acceleration,
+            "path_jerk": 2.0 * self.acceleration / self.shaper_period[0],
+            "shaper_period": list(self.shaper_period),
         }
 
     def bind(self, s: Rows) -> None:
@@ -129,14 +143,18 @@ class PathTimeScaling:
     def apply(self, s: Rows, setpoints: Array, rows: NDArray[np.intp] | None) -> None:
         """Plan one control step, shape it, map it to the joints and let the servos follow."""
         first = s.shaper_period == 0.0
-        s.shaper_period[...] = np.where(first, setpoints[:, 2], s.shaper_period)
-        self._plan(s, setpoints[:, 0], setpoints[:, 1])
+        low, high = self.shaper_period
+        period = np.minimum(np.maximum(setpoints[:, 2] * s.period_estimate, low), high)
+        s.shaper_period[...] = np.where(first, period, s.shaper_period)
+        limits = np.minimum(setpoints[:, :2] * s.acceleration_estimate[:, None], self.acceleration)
+        self._plan(s, limits[:, 0].copy(), limits[:, 1].copy())
         distance, speed = self._shaped(s)
         s.path_acceleration[...] = (speed[:, -1] - s.path_speed) / s.timing.control_dt
         s.path_distance[...] = distance[:, -1]
         s.path_speed[...] = speed[:, -1]
         s.path_complete[...] = s.path_length - s.path_distance < ARRIVED_M
         position, rate = self.mapping.joints(s, distance, speed)
+        s.path_record = distance
         commands = np.repeat(s.sim.ctrl[:, None, :], distance.shape[1], axis=1)
         commands[:, :, self._positions] = position
         commands[:, :, self._velocities] = rate
