@@ -304,10 +304,10 @@ def check_compatible(contract: Contract, other: Contract) -> list[str]:
         other: of an environment or a control layer. Its provenance does not matter, and what it leaves empty
             (`env_id`, `fingerprint`) is not compared: a machine has no physics model.
     """
-    out = []
     if contract.env_id and other.env_id and contract.env_id != other.env_id:
-        out.append(f"environment: the policy is for {contract.env_id}, this is {other.env_id}")
-    out += list(_differences("control rate (Hz)", contract.control_hz, other.control_hz))
+        # every other difference follows from this one
+        return [f"environment: the policy is for {contract.env_id}, this is {other.env_id}"]
+    out = list(_differences("control rate (Hz)", contract.control_hz, other.control_hz))
     out += _compare_terms("reading", contract.observation, other.observation, _OBSERVATION_FIELDS)
     out += _compare_terms("set-point", contract.action, other.action, _ACTION_FIELDS)
     out += list(_differences("action interface", contract.interface, other.interface))

@@ -156,15 +156,16 @@ def print_evaluation(document: Mapping[str, Any], console: Console | None = None
     success = summary["success"]
     low, high = success["wilson"]
     privileged = " (knows what a deployed policy cannot)" if document["policy"]["privileged"] else ""
-    name = summary["main_metric"]
-    main = summary["metrics"][name]
-    median = "" if main["success_median"] is None else f", median {name} {main['success_median']:.4g} {main['unit']}"
+    main = summary["metrics"][summary["main_metric"]]
+    median = ""
+    if main["success_median"] is not None:
+        median = f"; median {summary['main_metric']} {main['success_median']:.4g} {main['unit']}"
     head = (
         f"{document['policy']['name']}{privileged} on {environment['id']}\n"
         f"success   {success['successes']} of {summary['episodes']}, {100 * success['rate']:.1f} % "
-        f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %){median}\n"
+        f"[{100 * low:.1f}, {100 * high:.1f}]{median}\n"
         f"ends      {', '.join(f'{count} {reason}' for reason, count in summary['reasons'].items())}\n"
-        f"episodes  held-out seeds from {document['protocol']['first_seed']}; "
+        f"episodes  held-out seeds from {document['protocol']['first_seed']}; intervals of 95 %; "
         f"mean reward {summary['total_reward']['mean']:.4g}\n"
     )
     (console or Console()).print(Group(Text(head), _metric_table(summary)))
