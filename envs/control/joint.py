@@ -15,7 +15,7 @@ from .interface import ActionTerm
 
 Array = NDArray[np.float64]
 
-# the limiter closes a quarter of a small gap a step, so a lead of four increments sustains full speed
+# the target runs ahead of the limited reference by at most this, so that a reversal takes effect within a few steps
 LEAD_STEPS = 4.0
 
 
@@ -140,12 +140,8 @@ class JointVelocity(_JointInterface):
 def track_velocity(limiter: MotionLimiter, s: Rows, velocity: Array) -> None:
     """Advance the joint reference of all rows toward a velocity (n, dof), stopping short of the joint range."""
     lim = limiter.limits
-    # the speed from which the joint can still stop before its range ends
-    bias = lim.acceleration * lim.acceleration / (2.0 * lim.jerk)
-    up = np.maximum(lim.high - s.joint_reference, 0.0)
-    down = np.maximum(s.joint_reference - lim.low, 0.0)
-    fastest = np.sqrt(bias * bias + 2.0 * lim.acceleration * up) - bias
-    slowest = bias - np.sqrt(bias * bias + 2.0 * lim.acceleration * down)
+    fastest = limiter.approach_speed(np.maximum(lim.high - s.joint_reference, 0.0))
+    slowest = -limiter.approach_speed(np.maximum(s.joint_reference - lim.low, 0.0))
     velocity = np.minimum(np.maximum(velocity, slowest), fastest)
     limiter.toward_velocity(s.joint_reference, s.joint_reference_velocity, s.joint_reference_acceleration, velocity)
 
