@@ -29,6 +29,7 @@ from .reach_expert import ReachExpert
 
 POSITION_TOLERANCE_M = 0.005
 ORIENTATION_TOLERANCE_RAD = np.deg2rad(1.0)
+OVERSPEED = 1.5  # of a joint's speed limit
 ACTIONS = ("joint_position", "joint_velocity", "joint_torque", "tcp_twist")
 GOALS = ("pose", "position")
 
@@ -61,7 +62,7 @@ class ArmReach(Task):
     main_metric = "reach_time"
     success_hold_s = 0.1
     failure_texts = {
-        "joint_overspeed": "a joint turns at more than 1.5 times its speed limit (possible under torque control only)",
+        "joint_overspeed": f"a joint turns at more than {OVERSPEED:g} times its speed limit (under torque control only)",
     }
     cameras = CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
@@ -142,6 +143,10 @@ class ArmReach(Task):
         if self.oriented:
             rewards["rotation"] = Reward(-0.5, "tanh(angle / 0.5 rad)")
             rewards["fine_rotation"] = Reward(-0.5, "tanh(angle / 0.05 rad)")
+        if self.action_name == "joint_torque":
+            # else running away would be the cheapest way to end an episode in which every step costs
+            worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * self.timing.max_steps
+            rewards["overspeed"] = Reward(worst, "share of the episode that is left when a joint overspeeds")
         return rewards
 
     def _metrics(self) -> dict[str, Metric]:
@@ -257,7 +262,7 @@ class ArmReach(Task):
 
     def failures(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
         """Runaway joints."""
-        return {"joint_overspeed": s.joint_speed_ratio > 1.5}
+        return {"joint_overspeed": s.joint_speed_ratio > OVERSPEED}
 
     def violations(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
         """Joint speed above its limit; 1 % is left to the servo."""
@@ -321,6 +326,10 @@ class ArmReach(Task):
         """Success reached at this step: held one step less than needed before, and in tolerance now."""
         needed = max(1, round(self.success_hold_s * self.timing.control_hz))
         return (s.inside & (s.success_held_steps + 1 >= needed)).astype(np.float64)
+
+    def reward_overspeed(self, s: Rows) -> Array:
+        """What is left of the episode that overspeed ends."""
+        return np.where(s.joint_speed_ratio > OVERSPEED, 1.0 - s.step / self.timing.max_steps, 0.0)
 
     def reward_miss(self, s: Rows) -> Array:
         """Outside the tolerance."""
