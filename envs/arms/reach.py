@@ -62,7 +62,7 @@ class ArmReach(Task):
     main_metric = "reach_time"
     success_hold_s = 0.1
     failure_texts = {
-        "joint_overspeed": f"a joint turns at more than {OVERSPEED:g} times its speed limit (under torque control only)",
+        "joint_overspeed": f"a joint turns at more than {OVERSPEED:g} times its speed limit (torque control only)",
     }
     cameras = CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}

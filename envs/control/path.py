@@ -34,11 +34,12 @@ class PathTimeScaling:
     """Set-points: how much of the estimated friction limit to use, and the period of the smoothing filter.
 
     The planner's acceleration limits are `utilization * acceleration_estimate`, its filter period is
-    `periods * period_estimate`: what a process engineer tunes, in the units in which margins are thought of. At every interpolator tick the planner speeds up as fast as the acceleration limit allows beside the centripetal
+    `periods * period_estimate`: what a process engineer tunes, in the units in which margins are thought of. At every
+    interpolator tick the planner speeds up as fast as the acceleration limit allows beside the centripetal
     acceleration, or slows down so as to stop at the end of the path under the deceleration limit. Its bang-bang
-    profile is averaged over the filter period, which bounds the jerk by `2 limit / period` and removes
-    vibrations of that period; the period is read at the first step of an episode and kept. Joint positions and
-    velocities of the averaged motion go to the servos at every physics step.
+    profile is averaged over the filter period, which bounds the jerk by `2 limit / period` and removes vibrations of
+    that period; the period is read at the first step of an episode and kept. Joint positions and velocities of the
+    averaged motion go to the servos at every physics step.
 
     After `apply`, `sensor_record` (n, substeps, sensors) and `path_record` (n, substeps) tell a task what happened
     within the control step: sensor data and path distance at every physics step.

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import mujoco
@@ -85,8 +86,8 @@ class BatchedCell:
         task.allocate(self.s)
         self.action.bind(self.s)
         self.sensors = {g: self._suite(g) for g in (POLICY, PRIVILEGED)}
-        self._reward_functions = [(k, r.weight, getattr(task, f"reward_{k}")) for k, r in task.rewards.items()]
-        self._metric_functions = [(k, getattr(task, f"metric_{k}")) for k in task.metrics]
+        self._reward_functions = [(k, r.weight, self._quantity("reward", k)) for k, r in task.rewards.items()]
+        self._metric_functions = [(k, self._quantity("metric", k)) for k in task.metrics]
         self.reasons = (RUNNING, SUCCESS, TIME_LIMIT, PHYSICS_ERROR, *task.failure_texts)
         self._random = KeyedRandom()
         self._hold_steps = max(1, round(task.success_hold_s * task.timing.control_hz))
@@ -107,11 +108,23 @@ class BatchedCell:
         if not channels:
             return None
 
-        def bound(name: str) -> Any:
-            function = getattr(self.task, f"observe_{name}")
-            return lambda: function(self.s)
+        return SensorSuite(
+            channels, [self._quantity("observe", c.name) for c in channels], self.n, self.timing.control_hz
+        )
 
-        return SensorSuite(channels, [bound(c.name) for c in channels], self.n, self.timing.control_hz)
+    def _quantity(self, prefix: str, name: str) -> Callable[[], Array]:
+        """The function behind a declared name: the task's method, or else the row array of that name."""
+        s, method = self.s, getattr(self.task, f"{prefix}_{name}", None)
+        if method is not None:
+            return functools.partial(method, s)
+        if name not in s:
+            raise ShopfloorError(
+                f"{type(self.task).__name__} declares {name!r} but has neither a method {prefix}_{name} nor a row "
+                f"array {name!r}"
+            )
+        array: Array = getattr(s, name)
+        column = array[:, None] if prefix == "observe" and array.ndim == 1 else array
+        return lambda: column
 
     # -- episodes ---------------------------------------------------------------------------------------------
 
@@ -196,7 +209,7 @@ class BatchedCell:
         self.reward[...] = 0.0
         for name, weight, function in self._reward_functions:
             term = self.reward_terms[name]
-            np.multiply(function(s), weight, out=term)
+            np.multiply(function(), weight, out=term)
             self.reward += term
         self._finish_step()
         for suite in self.sensors.values():
@@ -262,7 +275,7 @@ class BatchedCell:
 
     def metrics(self) -> dict[str, Array]:
         """All metrics of all rows now, name -> (n,), fresh arrays."""
-        return {name: np.array(function(self.s), dtype=np.float64) for name, function in self._metric_functions}
+        return {name: np.array(function(), dtype=np.float64) for name, function in self._metric_functions}
 
     def violations(self) -> dict[str, NDArray[np.bool_]]:
         """Limits violated now, name -> (n,)."""

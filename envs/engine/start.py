@@ -42,6 +42,12 @@ class Term:
 
     kind = "uniform"
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise ShopfloorError(f"start distribution {self.name!r} has an empty range [{self.low}, {self.high}]")
+        if self.size < 1:
+            raise ShopfloorError(f"start distribution {self.name!r}: size must be at least 1, got {self.size}")
+
     def transform(self, u: Array) -> Array:
         """Map numbers in [0, 1) to the parameter's distribution."""
         return self.low + (self.high - self.low) * u
@@ -85,6 +91,11 @@ class LogUniform(Term):
 
     kind = "log-uniform"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.low <= 0.0:
+            raise ShopfloorError(f"start distribution {self.name!r}: a log-uniform range must be positive")
+
     def transform(self, u: Array) -> Array:
         """Map numbers in [0, 1) to the distribution."""
         return self.low * np.exp(math.log(self.high / self.low) * u)
@@ -94,6 +105,11 @@ class Choice(Term):
     """One of the integers low, low + 1, ... high, each as likely."""
 
     kind = "choice"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.low != round(self.low) or self.high != round(self.high):
+            raise ShopfloorError(f"start distribution {self.name!r}: a choice is between whole numbers")
 
     def transform(self, u: Array) -> Array:
         """Map numbers in [0, 1) to the distribution."""
@@ -125,14 +141,12 @@ class Normal(Term):
 
 
 def check_terms(terms: Sequence[Term]) -> None:
-    """Reject empty ranges and repeated names, at build."""
+    """Reject repeated names, at build."""
     seen: set[str] = set()
     for term in terms:
         if term.name in seen:
             raise ShopfloorError(f"start distribution names {term.name!r} twice")
         seen.add(term.name)
-        if not (math.isfinite(term.low) and math.isfinite(term.high) and term.low <= term.high):
-            raise ShopfloorError(f"start distribution {term.name!r} has an empty range [{term.low}, {term.high}]")
 
 
 def sample(

@@ -114,6 +114,9 @@ class Rows:
     def __getattr__(self, name: str) -> Any:  # only for names that were never registered
         raise AttributeError(f"no row array {name!r}; registered: {', '.join(self.__dict__.get('_arrays', {}))}")
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
     def __setattr__(self, name: str, value: Any) -> None:
         # `rows.x = value` would replace the array that is saved, viewed and restored
         if name in self.__dict__.get("_arrays", {}):
@@ -152,8 +155,8 @@ class Task(ABC):
     A subclass declares the class attributes and writes the methods below, each over all n rows at once. The engine
     calls, at the beginning of an episode of some rows: `begin`, then physics is brought up to date, `measure`,
     `commence`; at every control step: physics, `measure`, `accumulate`, then rewards, success and failures.
-    For every channel there is `observe_<name>(s) -> (n, size)`, for every reward `reward_<name>(s) -> (n,)` in
-    [0, 1], for every metric `metric_<name>(s) -> (n,)`.
+    Every channel has a method `observe_<name>(s) -> (n, size)`, every reward `reward_<name>(s) -> (n,)` in [0, 1],
+    every metric `metric_<name>(s) -> (n,)`; where there is no method, the row array of that name is taken as it is.
 
     Attributes:
         title: one line for tables.
@@ -262,10 +265,6 @@ class Task(ABC):
         names = [c.name for c in self.channels]
         if len(set(names)) != len(names):
             raise ShopfloorError(f"{name}: two channels have one name: {names}")
-        for prefix, declared in (("observe", names), ("reward", self.rewards), ("metric", self.metrics)):
-            for item in declared:
-                if not callable(getattr(self, f"{prefix}_{item}", None)):
-                    raise ShopfloorError(f"{name} declares {item!r} but has no method {prefix}_{item}")
         if self.main_metric not in self.metrics:
             raise ShopfloorError(f"{name}: main_metric {self.main_metric!r} is not one of {list(self.metrics)}")
         if not math.isfinite(sum(r.weight for r in self.rewards.values())):

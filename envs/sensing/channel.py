@@ -68,8 +68,14 @@ class Channel:
             raise ShopfloorError(f"{where}: group must be one of {GROUPS}, got {self.group!r}")
         if self.size < 1 or self.history < 1:
             raise ShopfloorError(f"{where}: size and history must be at least 1, got {self.size} and {self.history}")
-        if min(self.noise, self.bias, self.quantization, self.latency_s) < 0:
-            raise ShopfloorError(f"{where}: noise, bias, quantization and latency_s must not be negative")
+        if not all(0 <= x < np.inf for x in (self.noise, self.bias, self.quantization, self.latency_s)):
+            raise ShopfloorError(f"{where}: noise, bias, quantization and latency_s must be finite and not negative")
+        for name in ("low", "high", "scale", "offset"):
+            value = getattr(self, name)
+            if value is not None and np.shape(value) not in ((), (1,), (self.size,)):
+                raise ShopfloorError(f"{where}: {name} must be a number or one for each of {self.size} components")
+        if self.scale is not None and not (self._vector(self.scale) > 0).all():
+            raise ShopfloorError(f"{where}: scale must be positive, got {self.scale}")
         low, high = self.bounds
         if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
             raise ShopfloorError(f"{where}: needs finite low < high, got {self.low} and {self.high}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,10 +29,11 @@ class SensorSuite:
         control_hz: control rate.
     """
 
-    def __init__(
-        self, channels: Sequence[Channel], observe: Sequence[Callable[[], Array]], n: int, control_hz: float
-    ):
+    def __init__(self, channels: Sequence[Channel], observe: Sequence[Callable[[], Array]], n: int, control_hz: float):
         self.channels = tuple(channels)
+        # groups draw apart: what a critic sees must not tell the noise of what the policy sees
+        group = self.channels[0].group
+        self._bias_key, self._noise_key = f"sensor:bias:{group}", f"sensor:noise:{group}"
         self.n = n
         self._all_rows = np.arange(n)
         self._observe = tuple(observe)
@@ -69,7 +71,7 @@ class SensorSuite:
         self._quantum = quantum[self._quantized]
         every, delay = [], []
         for c in self.channels:
-            ratio = 1.0 if c.rate_hz is None else control_hz / c.rate_hz
+            ratio = 1.0 if c.rate_hz is None else control_hz / c.rate_hz if c.rate_hz > 0.0 else 0.0
             if ratio < 1.0 or abs(ratio - round(ratio)) > 1e-9:
                 raise ShopfloorError(
                     f"channel {c.name!r}: rate_hz={c.rate_hz} must divide the control rate {control_hz} Hz"
@@ -86,7 +88,7 @@ class SensorSuite:
         """Begin an episode in the given rows: new biases, buffers filled with the first reading."""
         if self._biased.size:
             for row, seed, episode in zip(rows.tolist(), seeds.tolist(), episodes.tolist(), strict=True):
-                z = self._random.generator(seed, "sensor:bias", episode).standard_normal(self._biased.size)
+                z = self._random.generator(seed, self._bias_key, episode).standard_normal(self._biased.size)
                 self._bias[row, self._biased] = z * self._bias_std
         step = np.zeros(len(rows), dtype=np.int64)
         reading = self._sense(rows, seeds, episodes, step, first=True)
@@ -163,7 +165,7 @@ class SensorSuite:
         due = np.flatnonzero(phase == 0)
         for k in due.tolist():
             block = int(steps[k]) // NOISE_BLOCK
-            self._random.fill_normal(int(seeds[k]), "sensor:noise", int(episodes[k]), block, self._noise[index[k]])
+            self._random.fill_normal(int(seeds[k]), self._noise_key, int(episodes[k]), block, self._noise[index[k]])
         return self._noise[index, phase]
 
     # -- results ----------------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ class SensorSuite:
 
 def _slices(sizes: Sequence[int]) -> list[slice]:
     ends = np.cumsum([0, *sizes])
-    return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends.tolist())]
 
 
 def _runs(index: NDArray[np.intp]) -> list[tuple[slice, slice]]:

@@ -29,8 +29,3 @@ def joints_from_polar(
     position = np.stack((angle + phi, -2.0 * phi, phi), axis=-1)
     rate = np.stack((angle_rate + phi_rate, -2.0 * phi_rate, phi_rate), axis=-1)
     return position, rate
-
-
-def radius_of(phi: Array, link: float, end_effector: float) -> Array:
-    """Radius of the wafer centre in m for half the elbow's opening `phi` in rad."""
-    return 2.0 * link * np.cos(phi) + end_effector

@@ -23,7 +23,7 @@ from ..control.path import ARRIVED_M, PathTimeScaling
 from ..engine.start import Choice, Normal, Term, Uniform
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
 from ..sensing import PRIVILEGED, Channel
-from .kinematics import joints_from_polar, radius_of
+from .kinematics import joints_from_polar
 from .profiles import GRAVITY, arc_time, line_time, tilt_limits
 from .transfer_expert import TransferExpert, TransferOracle
 
@@ -59,27 +59,27 @@ class WaferTransfer(Task):
         f"motion complete, TCP within {SETTLE_TOLERANCE_MM:g} mm of the target for {success_hold_s:g} s, and the wafer "
         f"slipped by at most {SLIP_TOLERANCE_MM:g} mm on every pad"
     )
-    failure_texts: ClassVar[Mapping[str, str]] = {
+    failure_texts = {
         "wafer_lost": f"the wafer slipped by more than {LOST_MM:g} mm on a pad",
         "misplaced": f"the motion ended and settled, but the wafer had slipped by more than {SLIP_TOLERANCE_MM:g} mm",
     }
     cameras = CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     references: ClassVar[tuple[str, ...]] = (
-        "Lucas et al., US patent 5655060 (Brooks Automation, 1997): acceleration limited by friction, jerk by resonance",
+        "Lucas et al., US patent 5655060 (Brooks Automation, 1997): friction limits acceleration, resonance jerk",
         "Goyal, Ruina, Papadopoulos: Planar sliding with dry friction, Wear 143, 1991",
         "SEMI M1: silicon wafers of 300 mm",
     )
 
     # losing the wafer at once must never be better than carrying it slowly, whence the weight of a failure
-    rewards: ClassVar[Mapping[str, Reward]] = {
+    rewards = {
         "time": Reward(-2.0, "control period divided by the friction-limited time of the move"),
         "progress": Reward(1.0, "share of the path covered in this step"),
         "slip": Reward(-3.0, "share of the upper half of the tolerated slip that this step uses up; 1 in all"),
-        "failure": Reward(-5.0, "1 at the step in which the wafer is lost or ends up misplaced"),
+        "failure": Reward(-10.0, "1 at the step in which the wafer is lost or ends up misplaced"),
         "success": Reward(2.0, "1 at the step in which success is reached"),
     }
-    metrics: ClassVar[Mapping[str, Metric]] = {
+    metrics = {
         "move_time": Metric("s", "lower", "start until the motion is complete and settled for good; NaN if never"),
         "time_ratio": Metric("1", "lower", "move time divided by the friction-limited time of this move"),
         "slip": Metric("mm", "lower", "largest displacement of the wafer on a pad"),
@@ -137,12 +137,13 @@ class WaferTransfer(Task):
                     description="friction coefficient as past moves suggest it"),
             Channel("frequency_estimate", 1, "Hz", 7.0, 25.0, offset=15.0, scale=3.0,
                     description="frequency of the lowest mode as past moves suggest it"),
-            Channel("path_length", 1, "m", 0.0, 2.5, offset=0.7, scale=0.4, frame="path", description="length of the move"),
+            Channel("path_length", 1, "m", 0.0, 2.5, offset=0.7, scale=0.4, frame="path", description="length of move"),
             Channel("path_curvature", 1, "1/m", 0.0, 2.6, offset=1.0, scale=1.0, frame="path",
                     description="0 on a line, 1/radius on an arc"),
             Channel("path_remaining", 1, "m", 0.0, 2.5, offset=0.4, scale=0.4, frame="path",
                     description="commanded distance to the target"),
-            Channel("path_speed", 1, "m/s", 0.0, 1.7, offset=0.4, scale=0.4, frame="path", description="commanded speed"),
+            Channel("path_speed", 1, "m/s", 0.0, 1.7, offset=0.4, scale=0.4, frame="path",
+                    description="commanded speed"),
             Channel("path_acceleration", 1, "m/s^2", -8.0, 8.0, scale=1.5, frame="path",
                     description="commanded acceleration, mean over the last step"),
             Channel("shaper_period", 1, "s", 0.0, 0.25, offset=0.06, scale=0.03,
@@ -152,8 +153,8 @@ class WaferTransfer(Task):
             Channel("frequency", 1, "Hz", 7.0, 25.0, group=PRIVILEGED, description="frequency of the lowest mode"),
             Channel("damping_ratio", 1, "1", 0.0, 0.1, group=PRIVILEGED, description="damping ratio of that mode"),
             Channel("slip_mm", 1, "mm", 0.0, 10.0, group=PRIVILEGED, description="largest slip on a pad so far"),
-            Channel("deflection_mm", 2, "mm", -20.0, 20.0, group=PRIVILEGED, frame="paddle", labels=("radial", "lateral"),
-                    description="deflection of the flexible mode"),
+            Channel("deflection_mm", 2, "mm", -20.0, 20.0, group=PRIVILEGED, frame="paddle",
+                    labels=("radial", "lateral"), description="deflection of the flexible mode"),
         )  # fmt: skip
 
     def cell(self, visual: bool) -> mujoco.MjSpec:
@@ -205,7 +206,7 @@ class WaferTransfer(Task):
             ("friction_estimate", ()), ("frequency_estimate", ()), ("bound_time", ()),
             ("acceleration_estimate", ()), ("period_estimate", ()), ("target", (2,)),
             ("seat", (2,)), ("seat_yaw", ()), ("slip_mm", ()), ("slip_step_mm", ()), ("settle_error_mm", ()),
-            ("settled_s", ()), ("peak_acceleration", ()), ("peak_jerk", ()), ("residual_mm", ()),
+            ("move_time", ()), ("peak_acceleration", ()), ("peak_jerk", ()), ("residual_mm", ()),
             ("progress", ()), ("previous_acceleration", ()), ("previous_distance", ()),
         ):  # fmt: skip
             s.new(name, shape)
@@ -222,13 +223,12 @@ class WaferTransfer(Task):
         sim.ctrl[np.ix_(rows, self._controls)] = position[:, 0]
         # the flexure hangs through under the paddle's own weight and the wafer's
         mass = PADDLE_MASS + wafer.MASS
-        stiffness = sim.field("jnt_stiffness")[rows, self._flex_joints[0], ...].reshape(rows.size, -1)[:, 0]
+        stiffness = sim.field("jnt_stiffness")[rows, self._flex_joints[0]]
         sim.qpos[rows, self._flex[0]] = mass * GRAVITY * np.sin(s.droop[rows]) / stiffness
         sim.set_const(rows)
         sim.forward(rows)
-        heading = s.path_angle[rows] + 0.0
         sim.qpos[rows, self._wafer : self._wafer + 3] = self._tcp_position[rows]
-        sim.qpos[rows, self._wafer + 3 : self._wafer + 7] = _tilted_heading(heading, s.droop[rows])
+        sim.qpos[rows, self._wafer + 3 : self._wafer + 7] = _tilted_heading(s.path_angle[rows], s.droop[rows])
 
     def _choose_move(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
         arc = params["move_kind"] > 0.5
@@ -256,8 +256,8 @@ class WaferTransfer(Task):
         omega = 2.0 * np.pi * params["frequency"]
         stiffness, damping = mass * omega * omega, 2.0 * params["damping_ratio"] * mass * omega
         for axis in range(2):
-            _first(sim.field("jnt_stiffness"))[rows, self._flex_joints[axis]] = stiffness
-            _first(sim.field("dof_damping"))[rows, self._flex_dofs[axis]] = damping
+            sim.field("jnt_stiffness")[rows, self._flex_joints[axis]] = stiffness
+            sim.field("dof_damping")[rows, self._flex_dofs[axis]] = damping
         for pair in self._pairs.tolist():
             sim.field("pair_friction")[rows, pair, :2] = params["friction"][:, None]
         half = 0.5 * s.droop[rows]
@@ -296,7 +296,7 @@ class WaferTransfer(Task):
             "previous_acceleration", "previous_distance",
         ):  # fmt: skip
             getattr(s, name)[rows] = 0.0
-        s.settled_s[rows] = np.nan
+        s.move_time[rows] = np.nan
         self._measure_error(s, rows)
 
     def _yaw(self) -> Array:
@@ -345,11 +345,11 @@ class WaferTransfer(Task):
         since = np.argmax(out[:, ::-1], axis=1)
         since = np.where(out.any(axis=1), since, steps)
         begin = s.time_s - since * s.timing.timestep_s
-        kept = np.where(np.isnan(s.settled_s) | (since < steps), begin, s.settled_s)
-        s.settled_s[...] = np.where(since > 0, kept, np.nan)
+        kept = np.where(np.isnan(s.move_time) | (since < steps), begin, s.move_time)
+        s.move_time[...] = np.where(since > 0, kept, np.nan)
 
     def _settled(self, s: Rows) -> NDArray[np.bool_]:
-        settled: NDArray[np.bool_] = ~np.isnan(s.settled_s)
+        settled: NDArray[np.bool_] = ~np.isnan(s.move_time)
         return settled
 
     def succeeded(self, s: Rows) -> NDArray[np.bool_]:
@@ -377,57 +377,9 @@ class WaferTransfer(Task):
         """Joint speeds."""
         return s.sim.qvel[:, self._arm_rates]
 
-    def observe_friction_estimate(self, s: Rows) -> Array:
-        """Estimated friction."""
-        return _column(s.friction_estimate)
-
-    def observe_frequency_estimate(self, s: Rows) -> Array:
-        """Estimated frequency."""
-        return _column(s.frequency_estimate)
-
-    def observe_path_length(self, s: Rows) -> Array:
-        """Path length."""
-        return _column(s.path_length)
-
-    def observe_path_curvature(self, s: Rows) -> Array:
-        """Path curvature."""
-        return _column(s.path_curvature)
-
     def observe_path_remaining(self, s: Rows) -> Array:
         """Commanded distance to go."""
         return _column(s.path_length - s.path_distance)
-
-    def observe_path_speed(self, s: Rows) -> Array:
-        """Commanded speed."""
-        return _column(s.path_speed)
-
-    def observe_path_acceleration(self, s: Rows) -> Array:
-        """Commanded acceleration."""
-        return _column(s.path_acceleration)
-
-    def observe_shaper_period(self, s: Rows) -> Array:
-        """Averaging period in force."""
-        return _column(s.shaper_period)
-
-    def observe_friction(self, s: Rows) -> Array:
-        """True friction."""
-        return _column(s.friction)
-
-    def observe_droop(self, s: Rows) -> Array:
-        """True droop."""
-        return _column(s.droop)
-
-    def observe_frequency(self, s: Rows) -> Array:
-        """True frequency."""
-        return _column(s.frequency)
-
-    def observe_damping_ratio(self, s: Rows) -> Array:
-        """True damping ratio."""
-        return _column(s.damping_ratio)
-
-    def observe_slip_mm(self, s: Rows) -> Array:
-        """Slip so far."""
-        return _column(s.slip_mm)
 
     def observe_deflection_mm(self, s: Rows) -> Array:
         """Deflection of the flexure."""
@@ -457,14 +409,9 @@ class WaferTransfer(Task):
         needed = max(1, round(self.success_hold_s * self.timing.control_hz))
         return (self.succeeded(s) & (s.success_held_steps + 1 >= needed)).astype(np.float64)
 
-    def metric_move_time(self, s: Rows) -> Array:
-        """Time of settling."""
-        time: Array = s.settled_s
-        return time
-
     def metric_time_ratio(self, s: Rows) -> Array:
         """Against the friction-limited time."""
-        ratio: Array = s.settled_s / s.bound_time
+        ratio: Array = s.move_time / s.bound_time
         return ratio
 
     def metric_slip(self, s: Rows) -> Array:
@@ -476,16 +423,6 @@ class WaferTransfer(Task):
         """Distance from the target."""
         error: Array = s.settle_error_mm
         return error
-
-    def metric_peak_acceleration(self, s: Rows) -> Array:
-        """Peak in-plane acceleration."""
-        peak: Array = s.peak_acceleration
-        return peak
-
-    def metric_peak_jerk(self, s: Rows) -> Array:
-        """Peak jerk."""
-        peak: Array = s.peak_jerk
-        return peak
 
     def metric_residual_vibration(self, s: Rows) -> Array:
         """Largest error after completion."""
@@ -501,9 +438,7 @@ class WaferTransfer(Task):
         height = np.full(40, self._tcp_position[row, 2] + 0.004)
         points = np.stack((radius * np.cos(angle), radius * np.sin(angle), height), axis=-1)
         target = np.array([*s.target[row], height[0]])
-        return Overlay(
-            points=[(target, 0.012, (1.0, 0.55, 0.1, 1.0))], traces=[(points, 0.003, (0.1, 0.8, 1.0, 1.0))]
-        )
+        return Overlay(points=[(target, 0.012, (1.0, 0.55, 0.1, 1.0))], traces=[(points, 0.003, (0.1, 0.8, 1.0, 1.0))])
 
 
 SHORTEST_REACH, LONGEST_REACH = 0.36, 0.98  # m, wafer centre; clear of the column and of full extension
@@ -525,15 +460,7 @@ def _column(values: Array) -> Array:
     return values[:, None]
 
 
-def _first(field: Array) -> Array:
-    """The linear coefficient of a field that MuJoCo stores with its polynomial ones."""
-    return field if field.ndim == 2 else field[..., 0]
-
-
 def _tilted_heading(heading: Array, droop: Array) -> Array:
     """Quaternions (k, 4): turned by `heading` about z, then tilted by `droop` about the lateral axis."""
     ch, sh, cd, sd = np.cos(0.5 * heading), np.sin(0.5 * heading), np.cos(0.5 * droop), np.sin(0.5 * droop)
     return np.stack((ch * cd, -sh * sd, ch * sd, sh * cd), axis=-1)
-
-
-__all__ = ["WaferTransfer", "radius_of"]

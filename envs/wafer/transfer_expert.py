@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...assets.parts import wafer
 from ...assets.robots.vacuum_scara import PAD_ANGLES, PAD_CIRCLE_RADIUS
 from ..engine.task import Rows
-from .profiles import GRAVITY, tilt_limits, yaw_friction_factor
+from .profiles import tilt_limits, yaw_friction_factor
 
 Array = NDArray[np.float64]
 
