@@ -129,7 +129,14 @@ class Rows:
         return {k: v.copy() for k, v in self._arrays.items()}
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Restore what `get_state` returned."""
+        """Restore what `get_state` returned.
+
+        Raises:
+            ShopfloorError: if the state is of other arrays.
+        """
+        other = sorted(set(state) ^ set(self._arrays))
+        if other:
+            raise ShopfloorError(f"the saved state is of another task or version: {', '.join(other)} differ")
         for name, value in state.items():
             self._arrays[name][...] = value
 
