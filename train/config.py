@@ -77,6 +77,8 @@ class PPOSection:
     vf_coef: float = option(0.5, "weight of the value loss")
     max_grad_norm: float = option(0.5, "gradient norm above which gradients are scaled down")
     target_kl: float | None = option(None, "KL divergence at which an update stops early; null for never")
+    use_sde: bool = option(False, "state-dependent exploration: smooth in time, where white noise would average out")
+    sde_sample_freq: int = option(-1, "steps between new exploration matrices; -1 for one a rollout")
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "update_threads": (1, 4096),
     "ppo.n_steps": (2, 1e7), "ppo.batch_size": (2, 1e9), "ppo.n_epochs": (1, 1e4), "ppo.gamma": (0, 1),
     "ppo.gae_lambda": (0, 1), "ppo.vf_coef": (0, 1e6), "ppo.max_grad_norm": (1e-9, 1e9), "ppo.target_kl": (1e-9, 1e9),
+    "ppo.sde_sample_freq": (-1, 1e7),
     "ppo.learning_rate": (0, 1), "ppo.clip_range": (0, 100), "sac.learning_rate": (0, 1), "sac.buffer_size": (1, 1e10),
     "sac.learning_starts": (0, 1e10), "sac.batch_size": (1, 1e9), "sac.tau": (0, 1), "sac.gamma": (0, 1),
     "sac.train_freq": (1, 1e7), "sac.gradient_steps": (-1, 1e7),
