@@ -27,7 +27,8 @@ SMALL = (
 )
 PPO = SMALL + "--ppo.n_steps 32 --ppo.batch_size 64 --ppo.n_epochs 2 --total-steps 1000"
 SAC = SMALL + "--sac.learning_starts 100 --sac.batch_size 32 --sac.buffer_size 500 --total-steps 700"
-CONFIGS = {"ppo": ("arm_reach", PPO), "sac": ("arm_reach_sac", SAC)}
+SDE = PPO + " --ppo.use_sde true --ppo.sde_sample_freq 8"
+CONFIGS = {"ppo": ("arm_reach", PPO), "ppo_sde": ("arm_reach", SDE), "sac": ("arm_reach_sac", SAC)}
 
 
 def config_of(algorithm: str):
@@ -64,7 +65,7 @@ def without_time(evaluations: list[dict]) -> list[dict]:
     return [{k: v for k, v in e.items() if k not in ("seconds", "trained_s")} for e in evaluations]
 
 
-@pytest.fixture(scope="module", params=["ppo", "sac"])
+@pytest.fixture(scope="module", params=list(CONFIGS))
 def uninterrupted(request, tmp_path_factory) -> tuple[str, TrainResult]:
     return request.param, train(config_of(request.param), tmp_path_factory.mktemp("whole"))
 

@@ -54,6 +54,9 @@ def learner_state(learner: Learner) -> dict[str, Any]:
             "actions": learner.action_space.np_random.bit_generator.state,
         },
     }
+    if learner.use_sde:
+        noise = learner.policy.action_dist
+        state["exploration"] = [x.detach().cpu().numpy() for x in (noise.exploration_mat, noise.exploration_matrices)]
     if isinstance(learner, OffPolicyAlgorithm):
         log_ent_coef = getattr(learner, "log_ent_coef", None)
         state["log_ent_coef"] = None if log_ent_coef is None else log_ent_coef.detach().cpu().numpy()
@@ -82,6 +85,8 @@ def restore_learner(learner: Learner, folder: Path) -> dict[str, Any]:
         if log_ent_coef is not None:
             log_ent_coef.data.copy_(torch.as_tensor(state["log_ent_coef"]))
         _restore_replay(learner.replay_buffer, state["replay"])
+    if learner.use_sde:
+        _restore_exploration(learner, state["exploration"])
     generators = state["random"]
     random.setstate(generators["python"])
     np.random.set_state(generators["numpy"])  # noqa: NPY002
@@ -89,6 +94,21 @@ def restore_learner(learner: Learner, folder: Path) -> dict[str, Any]:
     learner.action_space.np_random.bit_generator.state = generators["actions"]
     extra: dict[str, Any] = state["extra"]
     return extra
+
+
+def _restore_exploration(learner: Learner, saved: list[np.ndarray[Any, Any]]) -> None:
+    """Put exploration matrices back when the next rollout begins.
+
+    SB3 draws them at the very beginning of a rollout, before a checkpoint can be written; so the first draw after a
+    continuation must not happen: its numbers are those of the checkpoint, and the generator is beyond them already.
+    """
+    policy, noise = learner.policy, learner.policy.action_dist
+
+    def put_back(n_envs: int = 1) -> None:
+        del policy.reset_noise  # the method itself shows again
+        noise.exploration_mat, noise.exploration_matrices = (torch.as_tensor(x) for x in saved)
+
+    policy.reset_noise = put_back
 
 
 def load_weights(learner: Learner, path: Path) -> None:
