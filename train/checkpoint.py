@@ -55,7 +55,7 @@ def learner_state(learner: Learner) -> dict[str, Any]:
         },
     }
     if learner.use_sde:
-        noise = learner.policy.action_dist
+        noise: Any = learner.policy.action_dist
         state["exploration"] = [x.detach().cpu().numpy() for x in (noise.exploration_mat, noise.exploration_matrices)]
     if isinstance(learner, OffPolicyAlgorithm):
         log_ent_coef = getattr(learner, "log_ent_coef", None)
@@ -102,7 +102,8 @@ def _restore_exploration(learner: Learner, saved: list[np.ndarray[Any, Any]]) ->
     SB3 draws them at the very beginning of a rollout, before a checkpoint can be written; so the first draw after a
     continuation must not happen: its numbers are those of the checkpoint, and the generator is beyond them already.
     """
-    policy, noise = learner.policy, learner.policy.action_dist
+    policy: Any = learner.policy
+    noise = policy.action_dist
 
     def put_back(n_envs: int = 1) -> None:
         del policy.reset_noise  # the method itself shows again
