@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib
 import itertools
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -64,6 +67,37 @@ def check_picture(task: Task, width: int, height: int, camera: str | None, quali
         raise ShopfloorError(f"render_quality must be one of {', '.join(QUALITIES)}, got {quality!r}")
 
 
+class _Renderer(mujoco.Renderer):
+    """MuJoCo's renderer, but one that leaves the pictures of others alone when it is closed.
+
+    Its own frees textures and lists by number in whichever context is current, and at exit only when EGL has gone.
+    """
+
+    _open: ClassVar[weakref.WeakSet[_Renderer]] = weakref.WeakSet()
+
+    def __init__(self, model: mujoco.MjModel, height: int, width: int):
+        super().__init__(model, height, width)
+        _close_all_at_exit()
+        self._open.add(self)
+
+    @classmethod
+    def close_all(cls) -> None:
+        for renderer in list(cls._open):
+            renderer.close()
+
+    def close(self) -> None:
+        if self._gl_context is not None:
+            self._gl_context.make_current()
+        super().close()
+        self._open.discard(self)
+
+
+@functools.cache
+def _close_all_at_exit() -> None:
+    """Once, after the first context has registered the end of EGL, so as to be called before it."""
+    atexit.register(_Renderer.close_all)
+
+
 class CellRenderer:
     """Renders any row of a cell.
 
@@ -81,10 +115,7 @@ class CellRenderer:
         self.cell = cell
         self.model = cell.render_model()
         self.data = mujoco.MjData(self.model)
-        names = [self.model.camera(i).name for i in range(self.model.ncam)]
-        self.camera = camera if camera is not None else cell.task.cameras[0]
-        if self.camera not in names:
-            raise ShopfloorError(f"no camera {self.camera!r}; this cell has: {', '.join(names)}")
+        self.camera = self._checked(camera if camera is not None else cell.task.cameras[0])
         visual = self.model.vis
         visual.global_.offwidth = max(visual.global_.offwidth, width)
         visual.global_.offheight = max(visual.global_.offheight, height)
@@ -92,7 +123,7 @@ class CellRenderer:
             visual.quality.offsamples = 0
         try:
             choose_gl_backend()
-            self._renderer = mujoco.Renderer(self.model, height, width)
+            self._renderer = _Renderer(self.model, height, width)
         except Exception as error:  # the GL layers raise whatever they like, ImportError to FatalError
             raise ShopfloorError(
                 f"cannot create a GL context (MUJOCO_GL={os.environ.get('MUJOCO_GL', 'unset')}): {error}. "
@@ -109,18 +140,25 @@ class CellRenderer:
         """A picture of one row: uint8 (height, width, 3), or with `depth` float32 (height, width) in m."""
         if not 0 <= row < self.cell.n:
             raise ShopfloorError(f"row must be in [0, {self.cell.n}), got {row}")
+        camera = self.camera if camera is None else self._checked(camera)
         self.cell.sim.copy_row(row, self.model, self.data)
         renderer = self._renderer
         if depth:
             renderer.enable_depth_rendering()
         try:
-            renderer.update_scene(self.data, camera or self.camera, self._options)
+            renderer.update_scene(self.data, camera, self._options)
             if not depth:
                 draw_overlay(renderer.scene, self.cell.task.overlay(self.cell.s, row))
             return np.array(renderer.render())
         finally:
             if depth:
                 renderer.disable_depth_rendering()
+
+    def _checked(self, camera: str) -> str:
+        names = [self.model.camera(i).name for i in range(self.model.ncam)]
+        if camera not in names:
+            raise ShopfloorError(f"no camera {camera!r}; this cell has: {', '.join(names)}")
+        return camera
 
     def close(self) -> None:
         """Free the GL context."""
