@@ -17,7 +17,8 @@ REACH = "shopfloor/ArmReach-v0"
 
 
 def native(env_id: str, n: int, **kwargs: Any) -> CellVecEnv:
-    return CellVecEnv(make_vector_env(env_id, n, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs))
+    # a pool of threads gains nothing for a handful of rows, and waits long where tests share the cores
+    return CellVecEnv(make_vector_env(env_id, n, autoreset_mode=AutoresetMode.SAME_STEP, threads=1, **kwargs))
 
 
 def dummy(env_id: str, n: int, **kwargs: Any) -> DummyVecEnv:
