@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ShopfloorError
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = "shopfloor"
 
-# id without namespace -> task class, relative to this package
-TASKS: dict[str, str] = {
+# id without namespace -> task class, relative to this package; a class itself where `register_task` has added one
+TASKS: dict[str, str | type[Task]] = {
     "ArmReach-v0": "arms.reach:ArmReach",
     "WaferTransfer-v0": "wafer.transfer:WaferTransfer",
 }
@@ -39,9 +40,35 @@ def task_class(env_id: str) -> type[Task]:
         close = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.3)
         hint = f"did you mean {NAMESPACE}/{close[0]}? " if close else ""
         raise ShopfloorError(f"no environment {env_id!r}; {hint}registered: {', '.join(env_ids())}")
-    module, _, cls = TASKS[name].partition(":")
+    entry = TASKS[name]
+    if not isinstance(entry, str):
+        return entry
+    module, _, cls = entry.partition(":")
     found: type[Task] = getattr(importlib.import_module(f".{module}", __package__), cls)
     return found
+
+
+def register_task(name: str, task: type[Task]) -> str:
+    """Add a task of your own, in this process: to Gymnasium, and to everything here that takes an id.
+
+    Args:
+        name: name and version, such as "Gantry-v0".
+        task: the class. Its time limit is the one that its `timing` declares.
+
+    Returns:
+        The id, with namespace.
+
+    Raises:
+        ShopfloorError: if the name is malformed or another task has it.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*-v\d+", name):
+        raise ShopfloorError(f"a task's name is letters and digits with a version, such as Gantry-v0, got {name!r}")
+    if TASKS.get(name, task) is not task:
+        raise ShopfloorError(f"the name {name!r} is taken by another task; use another name or the next version")
+    TASKS[name] = task
+    MAX_STEPS[name] = task.timing.max_steps
+    register_all()
+    return f"{NAMESPACE}/{name}"
 
 
 def task_arguments(env_id: str) -> dict[str, inspect.Parameter]:

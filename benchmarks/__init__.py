@@ -1,0 +1,1 @@
+"""Benchmarks. They are part of the repository, not of the wheel."""

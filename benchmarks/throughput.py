@@ -1,0 +1,368 @@
+"""Throughput of the environments as a share of what MuJoCo alone does on the same machine: `shopfloor bench`.
+
+Every sample is gated and divided by the raw bound measured beside it, so numbers from different machines and from busy
+ones can be compared; see `benchmarks.gate` and `benchmarks.bound`. The environments run with everything on: reward
+terms, infos, noise, and episodes that end one after another and begin anew in the same step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+from gymnasium.vector import AutoresetMode
+
+from .. import __version__
+from ..envs.engine.vector_env import CellVectorEnv
+from ..envs.registry import make_vector_env
+from ..errors import ShopfloorError
+from .bound import ROWS, RawBound, record
+from .gate import Gate, Result
+from .load import Actions, staggered
+from .step_profile import print_profile
+
+RESULTS = Path(__file__).parent / "results"
+REACH, TRANSFER = "shopfloor/ArmReach-v0", "shopfloor/WaferTransfer-v0"
+PPO_STEPS = 98_304  # 24 updates of 4096 transitions
+
+Sample = Callable[[float], float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        name: what is measured.
+        env_id: environment, whose raw bound the samples are divided by.
+        n: number of environments.
+        make: context manager that gives the sample function, from `n` and the number of threads.
+        target: share of the bound to reach, where there is a target.
+    """
+
+    name: str
+    env_id: str
+    n: int
+    make: Callable[[Row, int], Any]
+    target: float | None = None
+
+
+# -- what is measured -----------------------------------------------------------------------------------------------
+
+
+def cells(row: Row, threads: int) -> CellVectorEnv:
+    return make_vector_env(row.env_id, row.n, autoreset_mode=AutoresetMode.SAME_STEP, threads=min(threads, row.n))
+
+
+def stepping(step: Callable[[], Any], n: int) -> Sample:
+    """A sample function that steps n environments at a time."""
+
+    def sample(seconds: float) -> float:
+        count, begin = 0, time.perf_counter()
+        while (now := time.perf_counter()) - begin < seconds:
+            step()
+            count += 1
+        return count * n / (now - begin)
+
+    return sample
+
+
+@contextmanager
+def vector_env(row: Row, threads: int) -> Iterator[Sample]:
+    env = cells(row, threads)
+    actions = Actions(env.action_space)
+    staggered(env, actions)
+    yield stepping(lambda: env.step(actions()), row.n)
+    env.close()
+
+
+@contextmanager
+def sb3_adapter(row: Row, threads: int) -> Iterator[Sample]:
+    from ..train.sb3_adapter import CellVecEnv
+
+    env = cells(row, threads)
+    actions = Actions(env.action_space)
+    staggered(env, actions)
+    adapter = CellVecEnv(env)
+    yield stepping(lambda: adapter.step(actions()), row.n)
+    adapter.close()
+
+
+@contextmanager
+def single_env(row: Row, threads: int) -> Iterator[Sample]:
+    env = gymnasium.make(row.env_id, disable_env_checker=True)
+    actions = Actions(env.action_space)
+
+    def step() -> None:
+        _, _, terminated, truncated, _ = env.step(actions())
+        if terminated or truncated:
+            env.reset()
+
+    env.reset(seed=0)
+    yield stepping(step, 1)
+    env.close()
+
+
+def monitored(env_id: str) -> gymnasium.Env[Any, Any]:
+    """What SB3's `make_vec_env` puts into each slot."""
+    from stable_baselines3.common.monitor import Monitor
+
+    return Monitor(gymnasium.make(env_id, disable_env_checker=True))
+
+
+@contextmanager
+def dummy_vec_env(row: Row, threads: int) -> Iterator[Sample]:
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    env = DummyVecEnv([partial(monitored, row.env_id)] * row.n)
+    with sb3_vec_env(env) as sample:
+        yield sample
+
+
+@contextmanager
+def subproc_vec_env(row: Row, threads: int) -> Iterator[Sample]:
+    from stable_baselines3.common.vec_env import SubprocVecEnv
+
+    env = SubprocVecEnv([partial(monitored, row.env_id)] * row.n)
+    with sb3_vec_env(env) as sample:
+        yield sample
+
+
+@contextmanager
+def sb3_vec_env(env: Any) -> Iterator[Sample]:
+    actions = Actions(gymnasium.vector.utils.batch_space(env.action_space, env.num_envs))
+    env.reset()
+    for _ in range(20):
+        env.step(actions())
+    yield stepping(lambda: env.step(actions()), env.num_envs)
+    env.close()
+
+
+@contextmanager
+def sb3_ppo(row: Row, threads: int) -> Iterator[Sample]:
+    """Training as `shopfloor train arm_reach` does it, without validation: collecting, updates, curves, checkpoint."""
+    from ..train.config import CheckpointSection, EvaluationSection
+    from ..train.config_file import load
+    from ..train.runner import train
+
+    config = dataclasses.replace(
+        load("arm_reach", {}),
+        total_steps=PPO_STEPS,
+        num_envs=row.n,
+        threads=threads,
+        evaluation=EvaluationSection(every_steps=10 * PPO_STEPS),
+        checkpoint=CheckpointSection(every_steps=10 * PPO_STEPS),
+    )
+
+    def sample(seconds: float) -> float:
+        quiet = io.StringIO()
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(quiet), redirect_stderr(quiet):
+            result = train(config, folder)
+        return result.trained / sum(result.seconds.values())
+
+    yield sample
+
+
+TABLE = (
+    Row("CellVectorEnv", REACH, 1, vector_env),
+    Row("CellVectorEnv", REACH, 8, vector_env),
+    Row("CellVectorEnv", REACH, 64, vector_env, target=0.80),
+    Row("CellVectorEnv", REACH, 128, vector_env, target=0.85),
+    Row("CellVectorEnv", TRANSFER, 64, vector_env),
+    Row("SB3 through CellVecEnv", REACH, 128, sb3_adapter),
+    Row("gymnasium.make", REACH, 1, single_env),
+    Row("SB3 DummyVecEnv", REACH, 8, dummy_vec_env),
+    Row("SB3 SubprocVecEnv", REACH, 8, subproc_vec_env),
+    Row("SB3 PPO, end to end", REACH, 128, sb3_ppo),
+)
+
+# -- running, printing, writing -------------------------------------------------------------------------------------
+
+
+def run(rows: Sequence[Row], gate: Gate, threads: int) -> list[tuple[Row, Result]]:
+    """Measure rows, printing each as it is done."""
+    bounds: dict[str, RawBound] = {}
+    out = []
+    print(HEADER)
+    for row in rows:
+        if row.env_id not in bounds:
+            env = make_vector_env(row.env_id, ROWS, autoreset_mode=AutoresetMode.SAME_STEP, threads=threads)
+            bounds[row.env_id] = RawBound(record(env), threads)
+        with row.make(row, threads) as sample:
+            result = gate.measure(bounds[row.env_id], sample)
+        print(line(row, result), flush=True)
+        out.append((row, result))
+    for bound in bounds.values():
+        bound.close()
+    return out
+
+
+HEADER = (
+    f"{'':24}{'environment':16}{'n':>5}{'steps/s':>10}{'bound':>10}{'of bound':>10}   {'range':13}"
+    f"{'samples':>9}{'target':>9}"
+)
+
+
+def line(row: Row, result: Result) -> str:
+    """One line of the table."""
+    name = row.env_id.partition("/")[2]
+    taken = f"{len(result.rates)}/{len(result.rates) + result.rejected}"
+    if not result.rates:
+        return f"{row.name:24}{name:16}{row.n:5}   no sample counted: the machine did not have its cores ({taken})"
+    bound = result.rate / result.ratio
+    spread = f"{min(result.ratios):.2f} - {max(result.ratios):.2f}"
+    target = "" if row.target is None else f"{row.target:.2f} {'ok' if result.ratio >= row.target else 'no'}"
+    return (
+        f"{row.name:24}{name:16}{row.n:5}{result.rate:10,.0f}{bound:10,.0f}{result.ratio:10.2f}   {spread:13}"
+        f"{taken:>9}{target:>9}"
+    )
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    packages = ("mujoco", "numpy", "gymnasium", "stable-baselines3", "torch")
+    return {
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "shopfloor": __version__,
+        "commit": commit(),
+        **{name: installed(name) for name in packages},
+    }
+
+
+def cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    names = [entry.partition(":")[2].strip() for entry in text.splitlines() if entry.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def commit() -> str:
+    """The checkout's commit, with a mark if files differ from it; empty outside of a checkout."""
+    root = Path(__file__).parent.parent
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
+
+
+def installed(name: str) -> str:
+    try:
+        return version(name)
+    except ModuleNotFoundError:
+        return ""
+
+
+def document(results: Sequence[tuple[Row, Result]], gate: Gate, threads: int) -> dict[str, Any]:
+    """Everything measured, as plain data."""
+    return {
+        "schema_version": 1,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "threads": threads,
+        "gate": dataclasses.asdict(gate),
+        "rows": [
+            {
+                "name": row.name,
+                "env_id": row.env_id,
+                "n": row.n,
+                "steps_per_s": round(result.rate, 1) if result.rates else None,
+                "share_of_bound": round(result.ratio, 4) if result.rates else None,
+                "target": row.target,
+                "samples": [
+                    {"steps_per_s": round(rate, 1), "bound_per_s": round(bound, 1)}
+                    for rate, bound in zip(result.rates, result.bounds, strict=True)
+                ],
+                "rejected": result.rejected,
+            }
+            for row, result in results
+        ],
+    }
+
+
+def summary(results: Sequence[tuple[Row, Result]]) -> list[str]:
+    """What follows from several rows together."""
+    found = {(row.name, row.n): result for row, result in results if row.env_id == REACH and result.rates}
+    lines = []
+    ours, subproc = found.get(("CellVectorEnv", 128)), found.get(("SB3 SubprocVecEnv", 8))
+    if ours and subproc:
+        lines.append(f"CellVectorEnv, n = 128: {ours.ratio / subproc.ratio:.1f} times SubprocVecEnv (target 4)")
+    if ppo := found.get(("SB3 PPO, end to end", 128)):
+        lines.append(f"PPO: {ppo.rate:,.0f} steps/s (target 15,000 on 2 cores)")
+    return lines
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    out = argparse.ArgumentParser(prog="shopfloor bench", description=__doc__.partition("\n")[0])
+    out.add_argument("--only", metavar="WORD", help="rows whose name, environment or n= contains this word")
+    out.add_argument("--threads", type=int, default=2, help="threads of physics and of the bound (%(default)s)")
+    out.add_argument("--samples", type=int, default=5, help="samples a row (%(default)s)")
+    out.add_argument("--seconds", type=float, default=0.3, help="length of a sample (%(default)s)")
+    out.add_argument(
+        "--tolerance", type=float, default=0.1, help="how far the bound may stay behind perfect scaling (%(default)s)"
+    )
+    out.add_argument("--patience", type=float, default=120.0, help="most seconds a row (%(default)s)")
+    out.add_argument("--profile", action="store_true", help="print where the time of a vector step goes, and stop")
+    out.add_argument(
+        "--out", type=Path, default=RESULTS / "throughput.json", help="where the numbers go (benchmarks/results/)"
+    )
+    return out
+
+
+def select(word: str | None) -> list[Row]:
+    """Rows that contain a word.
+
+    Raises:
+        ShopfloorError: if none does.
+    """
+    names = {row: f"{row.name} {row.env_id} n={row.n}" for row in TABLE}
+    rows = [row for row in TABLE if word is None or word.lower() in names[row].lower()]
+    if not rows:
+        raise ShopfloorError(f"no row contains {word!r}; the rows are: {'; '.join(names.values())}")
+    return rows
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure and print; returns 0 whatever the numbers, 1 if a row got no sample."""
+    options = parser().parse_args(argv)
+    if not 1 <= options.threads <= (os.cpu_count() or 1):
+        raise ShopfloorError(f"--threads must lie in [1, {os.cpu_count()}] on this machine, got {options.threads}")
+    rows = select(options.only)
+    if options.profile:
+        for row in rows:
+            if row.make is vector_env:
+                print_profile(cells(row, options.threads), f"{row.env_id}, n = {row.n}, {options.threads} threads")
+        return 0
+    gate = Gate(options.samples, options.seconds, options.tolerance, options.patience)
+    results = run(rows, gate, options.threads)
+    print("\n".join(summary(results)))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(document(results, gate, options.threads), indent=1) + "\n", encoding="utf-8")
+    print(f"written to {options.out}")
+    return 0 if all(result.rates for _, result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

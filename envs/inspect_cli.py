@@ -1,0 +1,230 @@
+"""`shopfloor list`, `shopfloor render` and `shopfloor view`: what environments there are and what they look like."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ShopfloorError
+from .registry import env_ids, make_task
+
+if TYPE_CHECKING:
+    from .engine.core import BatchedCell
+    from .engine.task import Task
+
+POLICIES = ("expert", "oracle", "random", "zero")
+GIF_FPS = 25.0  # what browsers play reliably
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `list`, `render` or `view`.
+
+    Raises:
+        ShopfloorError: if an id, a camera or another argument is wrong.
+    """
+    options = _parser().parse_args(argv)
+    run: int = options.run(options)
+    return run
+
+
+class Playback:
+    """One episode after another of a task, under a scripted policy.
+
+    Args:
+        task: the task.
+        policy: one of `POLICIES`.
+        seed: seed of the episodes.
+    """
+
+    def __init__(self, task: Task, policy: str = "expert", seed: int = 0):
+        from .engine.core import BatchedCell
+
+        self.cell: BatchedCell = BatchedCell(task, 1)
+        self.policy = policy
+        self._actions = np.random.default_rng(seed)
+        self._script = None
+        if policy in ("expert", "oracle"):
+            self._script = self.cell.task.expert() if policy == "expert" else self.cell.task.oracle()
+            if self._script is None:
+                raise ShopfloorError(f"this environment has no {policy}; policies: {', '.join(POLICIES)}")
+        self.cell.reset(None, np.array([seed]))
+        self._prepare()
+
+    def next_episode(self) -> None:
+        """Begin the next episode of the seed."""
+        self.cell.reset()
+        self._prepare()
+
+    def step(self) -> bool:
+        """Advance one control step; returns whether the episode goes on."""
+        self.cell.step(self._setpoints())
+        return not (self.cell.terminated[0] or self.cell.truncated[0])
+
+    @property
+    def outcome(self) -> str:
+        """How the episode stands, in a few words."""
+        cell = self.cell
+        reason = cell.reasons[int(cell.reason[0])]
+        values = {name: float(value[0]) for name, value in cell.metrics().items()}
+        main = cell.task.main_metric
+        figure = "" if np.isnan(values[main]) else f", {main} {values[main]:.3g} {cell.task.metrics[main].unit}"
+        return f"{reason or 'running'} after {float(cell.s.time_s[0]):.2f} s{figure}"
+
+    def _prepare(self) -> None:
+        if self._script is not None:
+            self._script.reset(self.cell.s, np.array([0]))
+
+    def _setpoints(self) -> NDArray[np.float64]:
+        if self._script is not None:
+            return self._script.act(self.cell.s, self.cell.readings())
+        size = (1, len(self.cell.terms))
+        return self.cell.setpoints(np.zeros(size) if self.policy == "zero" else self._actions.uniform(-1.0, 1.0, size))
+
+
+def list_environments(options: argparse.Namespace) -> int:
+    """Print one line for each id."""
+    rows = []
+    for env_id in env_ids():
+        task = make_task(env_id)
+        sees = sum(c.width for c in task.channels if c.group == "policy")
+        does, timing = len(task.make_action().terms), task.timing
+        rows.append((env_id, str(sees), str(does), f"{timing.control_hz:g} Hz", f"{timing.horizon_s:g} s", task.title))
+    head = ("id", "observation", "action", "rate", "limit", "")
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, *rows):
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def render(options: argparse.Namespace) -> int:
+    """Write a picture, or with `--animate` an animation, of one episode."""
+    from .engine.rendering import CellRenderer
+
+    task = make_task(options.id, **parse_kwargs(options.kwargs))
+    play = Playback(task, options.policy, options.seed)
+    renderer = CellRenderer(play.cell, options.width, options.height, options.camera, options.quality)
+    try:
+        if options.animate:
+            path, count = _animate(play, renderer, options)
+            print(f"{path}: {count} frames, {play.outcome}")
+            return 0
+        for _ in range(options.steps or 0):
+            if not play.step():
+                break
+        path = _out(options.out, options.id, ".png")
+        save_png(renderer.render(), path)
+        print(f"{path}: camera {renderer.camera}, {play.outcome}")
+        return 0
+    finally:
+        renderer.close()
+
+
+def _animate(play: Playback, renderer: Any, options: argparse.Namespace) -> tuple[Path, int]:
+    from PIL import Image
+
+    every = max(1, round(play.cell.timing.control_hz / GIF_FPS))
+    limit = play.cell.max_steps if options.steps is None else options.steps
+    frames = [Image.fromarray(renderer.render())]
+    for step in range(1, limit + 1):
+        going = play.step()
+        if step % every == 0 or not going or step == limit:
+            frames.append(Image.fromarray(renderer.render()))
+        if not going:
+            break
+    path = _out(options.animate, options.id, ".gif")
+    # one palette for all frames: the colours of the first, which do not flicker
+    palette = frames[0].quantize(192, method=Image.Quantize.MEDIANCUT)
+    images = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    milliseconds = 1000.0 * every / play.cell.timing.control_hz
+    durations = [milliseconds] * (len(images) - 1) + [1500.0]  # the end stays on the screen for a moment
+    images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=True)
+    return path, len(images)
+
+
+def view(options: argparse.Namespace) -> int:
+    """Play episodes in the browser until Ctrl-C."""
+    try:
+        from .web_viewer import show
+    except ImportError as error:
+        raise ShopfloorError(f"this MuJoCo has no web viewer ({error}); use `shopfloor render`") from None
+    task = make_task(options.id, **parse_kwargs(options.kwargs))
+    play = Playback(task, options.policy, options.seed)
+    return show(play, options.id, options.host, options.port, options.camera)
+
+
+def save_png(picture: NDArray[np.uint8], path: Path) -> None:
+    """Write a picture (height, width, 3)."""
+    from PIL import Image
+
+    Image.fromarray(picture).save(path, optimize=True)
+
+
+def parse_kwargs(words: Sequence[str]) -> dict[str, Any]:
+    """Task arguments from `name=value` words; values are YAML.
+
+    Raises:
+        ShopfloorError: if a word is not of that form.
+    """
+    import yaml
+
+    out: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise ShopfloorError(f"--kwargs takes name=value, got {word!r}")
+        try:
+            out[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ShopfloorError(f"--kwargs {name}: {text!r} is not a YAML value") from None
+    return out
+
+
+def _out(given: str | None, env_id: str, suffix: str) -> Path:
+    path = Path(given) if given else Path(env_id.rpartition("/")[2] + suffix)
+    if path.suffix.lower() != suffix:
+        raise ShopfloorError(f"the file name must end in {suffix}, got {str(path)!r}")
+    if not path.parent.is_dir():
+        raise ShopfloorError(f"the folder {str(path.parent)!r} does not exist")
+    return path
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="shopfloor", description="What environments there are and look like.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="the environments, one line each")
+    listing.set_defaults(run=list_environments)
+    picture = commands.add_parser("render", help="a picture or an animation of an environment")
+    picture.set_defaults(run=render)
+    live = commands.add_parser("view", help="an environment live, in the browser")
+    live.set_defaults(run=view)
+    for command in (picture, live):
+        command.add_argument("id", metavar="ID", help="environment, such as ArmReach-v0")
+        command.add_argument("--policy", choices=POLICIES, default="expert", help="who acts (%(default)s)")
+        command.add_argument("--seed", type=_whole(0), default=0, help="seed of the episode (%(default)s)")
+        command.add_argument("--camera", metavar="NAME", help="camera; default: the environment's first")
+        command.add_argument("--kwargs", nargs="+", default=[], metavar="NAME=VALUE", help="task arguments")
+    picture.add_argument("--out", metavar="PNG", help="file of the picture (NAME-vN.png)")
+    picture.add_argument("--animate", metavar="GIF", help="write an animation of the episode instead")
+    picture.add_argument("--steps", type=_whole(0), metavar="K", help="control steps before the picture (0), or in all")
+    picture.add_argument("--width", type=_whole(1), default=960, help="pixels (%(default)s)")
+    picture.add_argument("--height", type=_whole(1), default=720, help="pixels (%(default)s)")
+    picture.add_argument("--quality", choices=("full", "fast"), default="full", help="shadows or speed (%(default)s)")
+    live.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    live.add_argument("--port", type=_whole(0), default=0, help="port; 0 takes the first free one from 8080 on")
+    return parser
+
+
+def _whole(least: int) -> Any:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, got {value}")
+        return value
+
+    number.__name__ = "whole number"
+    return number
