@@ -137,6 +137,11 @@ class MotionLimiter:
         speed = np.sqrt(self._stop_bias_sq + self._two_acceleration * distance) - self._stop_bias
         return np.minimum(speed, distance * self._low_speed_gain, out=speed)
 
+    def approach_distance(self, speed: Array) -> Array:
+        """Distance (..., dof) from which `approach_speed` is `speed` (..., dof) >= 0; its inverse."""
+        braking = ((speed + self._stop_bias) ** 2 - self._stop_bias_sq) / self._two_acceleration
+        return np.maximum(braking, speed / self._low_speed_gain)
+
 
 class CommandFilter:
     """Guard of a command vector: finite, inside its range, and changing no faster than allowed.

@@ -15,9 +15,6 @@ from .interface import ActionTerm
 
 Array = NDArray[np.float64]
 
-# the target runs ahead of the limited reference by at most this, so that a reversal takes effect within a few steps
-LEAD_STEPS = 4.0
-
 
 def ramp(start: Array, end: Array, substeps: int) -> Array:
     """Straight-line commands (n, substeps, nu) that leave `start` and arrive at `end`, both (n, nu)."""
@@ -68,7 +65,10 @@ class _JointInterface:
 
 
 class JointPosition(_JointInterface):
-    """Increments of the joint target. The target never leaves the joint range nor runs ahead of the reference.
+    """Increments of the joint target.
+
+    The target never leaves the joint range, nor runs ahead of the reference by more than the limiter needs to go at
+    the speed of full increments: what was asked for beyond that is forgotten rather than made up for later.
 
     Args:
         joints: joint names; actuators of the same names are position servos.
@@ -97,6 +97,8 @@ class JointPosition(_JointInterface):
         """Resolve names and register the target."""
         super().bind(s)
         s.new("joint_target", (self.motion.dof,))
+        fastest = np.minimum(self._increment / s.timing.control_dt, self.motion.velocity)
+        self._lead = self._limiter.approach_distance(fastest)
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
         """Target = reference = measured position."""
@@ -106,7 +108,7 @@ class JointPosition(_JointInterface):
     def apply(self, s: Rows, setpoints: Array, rows: NDArray[np.intp] | None) -> None:
         """Move the target, limit the reference, let the position servos follow it."""
         start = s.joint_reference.copy()
-        lim, lead = self.motion, LEAD_STEPS * self._increment
+        lim, lead = self.motion, self._lead
         target = s.joint_target + setpoints
         np.minimum(np.maximum(target, start - lead, out=target), start + lead, out=target)
         np.minimum(np.maximum(target, lim.low, out=target), lim.high, out=target)
@@ -147,10 +149,10 @@ def track_velocity(limiter: MotionLimiter, s: Rows, velocity: Array) -> None:
 
 
 class JointTorque(_JointInterface):
-    """Joint torques on motors; the limiter bounds their range and rate.
+    """Joint torques on motors, bounded in range and rate.
 
-    A motion limit cannot be promised for a torque command, so the interface enforces what a drive enforces: torque,
-    torque rate, and no torque that drives a joint faster than its velocity limit or past its range.
+    A motion limit cannot be promised for a torque command. What is enforced is torque, torque rate, and at every
+    control step that no torque drives a joint on which is too fast already or about to leave its range.
 
     Args:
         joints: joint names; actuators of the same names are motors.
