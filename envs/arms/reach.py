@@ -14,7 +14,6 @@ from ...assets.robots.ur10e import JOINT_RANGE, JOINT_SPEED_LIMIT, JOINT_TORQUE_
 from ...errors import ShopfloorError
 from ...frames import (
     quat_conjugate,
-    quat_from_axis_angle,
     quat_from_matrix,
     quat_multiply,
     quat_to_rotation_vector,
@@ -236,20 +235,20 @@ class ArmReach(Task):
         """Errors of the TCP and the largest joint speed."""
         e = s.position_error
         np.subtract(s.target_position, self._tcp_position, out=e)
-        np.sqrt(e[:, 0] * e[:, 0] + e[:, 1] * e[:, 1] + e[:, 2] * e[:, 2], out=s.distance)
+        s.distance[...] = _length(e)
         np.max(np.abs(s.sim.qvel[:, self._qvel]) / self._speed_limit, axis=1, out=s.joint_speed_ratio)
         if self.oriented:
             s.tcp_quaternion[...] = quat_from_matrix(self._tcp_matrix)
             turn = quat_multiply(s.target_quaternion, quat_conjugate(s.tcp_quaternion))
             r = quat_to_rotation_vector(turn)
             s.orientation_error[...] = r
-            np.sqrt(r[:, 0] * r[:, 0] + r[:, 1] * r[:, 1] + r[:, 2] * r[:, 2], out=s.angle)
+            s.angle[...] = _length(r)
 
     def accumulate(self, s: Rows) -> None:
         """Path length, peak speed and the time of entering the tolerance."""
         d = self._tcp_position - s.previous_tcp
         s.previous_tcp[...] = self._tcp_position
-        s.path_length += np.sqrt(d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2])
+        s.path_length += _length(d)
         np.maximum(s.peak_speed, s.joint_speed_ratio, out=s.peak_speed)
         inside = self.succeeded(s)
         s.entered_s[...] = np.where(inside, np.where(s.inside, s.entered_s, s.time_s), np.nan)
@@ -377,12 +376,10 @@ class ArmReach(Task):
         return self.rewards["miss"].weight * self._missed(achieved, desired)
 
     def _missed(self, achieved: Array, desired: Array) -> Array:
-        d = desired[..., :3] - achieved[..., :3]
-        missed = np.sqrt(d[..., 0] * d[..., 0] + d[..., 1] * d[..., 1] + d[..., 2] * d[..., 2]) >= POSITION_TOLERANCE_M
+        missed = _length(desired[..., :3] - achieved[..., :3]) >= POSITION_TOLERANCE_M
         if self.oriented:
             r = quat_to_rotation_vector(quat_multiply(desired[..., 3:], quat_conjugate(achieved[..., 3:])))
-            angle = np.sqrt(r[..., 0] * r[..., 0] + r[..., 1] * r[..., 1] + r[..., 2] * r[..., 2])
-            missed |= angle >= ORIENTATION_TOLERANCE_RAD
+            missed |= _length(r) >= ORIENTATION_TOLERANCE_RAD
         return np.asarray(missed, dtype=np.float64)
 
     def overlay(self, s: Rows, row: int) -> Overlay:
@@ -397,6 +394,12 @@ class ArmReach(Task):
         return overlay
 
 
+def _length(v: Array) -> Array:
+    """Length of vectors (..., 3)."""
+    square = v * v
+    return np.sqrt(square[..., 0] + square[..., 1] + square[..., 2])
+
+
 def _span(index: NDArray[np.intp]) -> slice:
     """Consecutive indices as a slice, which reads and writes several times faster than an index array."""
     first = int(index[0])
@@ -407,9 +410,10 @@ def _span(index: NDArray[np.intp]) -> slice:
 
 def target_orientation(params: Mapping[str, Any]) -> Array:
     """Quaternions (k, 4): the tool pointing down, turned by a yaw, then tilted about a horizontal axis."""
-    yaw, tilt, direction = params["target_yaw"], params["target_tilt"], params["target_tilt_direction"]
-    zero = np.zeros_like(yaw)
-    down = np.broadcast_to(np.array([0.0, 1.0, 0.0, 0.0]), (yaw.size, 4))
-    turn = quat_from_axis_angle(np.stack((zero, zero, zero + 1.0), axis=-1), yaw)
-    lean = quat_from_axis_angle(np.stack((np.cos(direction), np.sin(direction), zero), axis=-1), tilt)
-    return quat_multiply(lean, quat_multiply(turn, down))
+    half_yaw, half_tilt = 0.5 * params["target_yaw"], 0.5 * params["target_tilt"]
+    direction = params["target_tilt_direction"]
+    # down is (0, 1, 0, 0), down after the yaw (0, c, s, 0), the tilt (cos, sin * axis_x, sin * axis_y, 0)
+    c, s = np.cos(half_yaw), np.sin(half_yaw)
+    upright, lean = np.cos(half_tilt), np.sin(half_tilt)
+    x, y = lean * np.cos(direction), lean * np.sin(direction)
+    return np.stack((-x * c - y * s, upright * c, upright * s, x * s - y * c), axis=-1)
