@@ -7,7 +7,7 @@ import time
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 LINE_EVERY_S = 10.0
 
@@ -36,13 +36,11 @@ class Bar:
     def __init__(self, total: int, step: int):
         self._progress = Progress(
             TextColumn("[bold]{task.percentage:3.0f}%[/bold]"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=10),  # fits 80 columns together with the figures
             TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(compact=True),
             console=Console(highlight=False),
-            expand=True,
         )
         self._task = self._progress.add_task("", total=total, completed=step, figures="")
         self._progress.start()
