@@ -31,6 +31,7 @@ PARTS: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "gymnasium", "torch", "stable_baselines3", "onnx", "onnxruntime", "yaml", "tyro", "rich"},
     ),
     "eval": (SHARED | {"envs", "configs", "deploy"}, {"numpy", "gymnasium", "yaml", "tyro", "rich", "PIL"}),
+    "report": (SHARED | {"envs", "eval", "deploy"}, {"numpy", "yaml", "PIL"}),
     "deploy": (SHARED, {"numpy", "onnxruntime"}),
     "deploy.__main__": (SHARED, {"numpy", "tyro", "rich"}),
     "deploy.twin": (SHARED | {"envs", "configs"}, {"numpy", "mujoco", "gymnasium"}),
@@ -234,7 +235,7 @@ def test_the_runtime_imports_with_numpy_and_onnxruntime_alone() -> None:
     run_without(EVERYTHING - {"numpy", "onnxruntime"}, "import shopfloor.deploy.runtime")
 
 
-@pytest.mark.parametrize("part", ["envs", "eval"])
+@pytest.mark.parametrize("part", ["envs", "eval", "report"])
 def test_without_torch(part: str) -> None:
     modules = [
         module for module in FILES if module.partition(".")[0] == part and not module.endswith("__main__")
