@@ -31,6 +31,7 @@ ORIENTATION_TOLERANCE_RAD = np.deg2rad(1.0)
 OVERSPEED = 1.5  # of a joint's speed limit
 ACTIONS = ("joint_position", "joint_velocity", "joint_torque", "tcp_twist")
 GOALS = ("pose", "position")
+HOME_YAW = -0.5 * np.pi  # of the tool in the home configuration, about the vertical
 
 # acceleration and jerk at which the published joint torques carry the arm at full stretch with a margin
 ARM_LIMITS = MotionLimits.of(
@@ -61,7 +62,7 @@ class ArmReach(Task):
     main_metric = "reach_time"
     success_hold_s = 0.1
     failure_texts = {
-        "joint_overspeed": f"a joint turns at more than {OVERSPEED:g} times its speed limit (torque control only)",
+        "joint_overspeed": f"a joint turns at more than {OVERSPEED:g} times its speed limit: runaway or collision",
     }
     cameras = CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
@@ -142,10 +143,9 @@ class ArmReach(Task):
         if self.oriented:
             rewards["rotation"] = Reward(-0.5, "tanh(angle / 0.5 rad)")
             rewards["fine_rotation"] = Reward(-0.5, "tanh(angle / 0.05 rad)")
-        if self.action_name == "joint_torque":
-            # else running away would be the cheapest way to end an episode in which every step costs
-            worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * self.timing.max_steps
-            rewards["overspeed"] = Reward(worst, "share of the episode that is left when a joint overspeeds")
+        # else running away, or springing off the table, would be a cheap end of an episode in which every step costs
+        worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * self.timing.max_steps
+        rewards["overspeed"] = Reward(worst, "share of the episode that is left when a joint overspeeds")
         return rewards
 
     def _metrics(self) -> dict[str, Metric]:
@@ -169,7 +169,7 @@ class ArmReach(Task):
         ]
         if self.oriented:
             terms += [
-                Uniform("target_yaw", -0.8, 0.8, "rad", description="tool yaw relative to pointing straight down"),
+                Uniform("target_yaw", -0.8, 0.8, "rad", description="tool yaw relative to the home configuration's"),
                 Uniform("target_tilt", 0.0, 0.4, "rad", description="tilt of the tool axis from vertical"),
                 Uniform("target_tilt_direction", -np.pi, np.pi, "rad", description="direction of the tilt"),
             ]
@@ -409,8 +409,8 @@ def _span(index: NDArray[np.intp]) -> slice:
 
 
 def target_orientation(params: Mapping[str, Any]) -> Array:
-    """Quaternions (k, 4): the tool pointing down, turned by a yaw, then tilted about a horizontal axis."""
-    half_yaw, half_tilt = 0.5 * params["target_yaw"], 0.5 * params["target_tilt"]
+    """Quaternions (k, 4): the tool as at home, pointing down, turned by a yaw, then tilted about a horizontal axis."""
+    half_yaw, half_tilt = 0.5 * (params["target_yaw"] + HOME_YAW), 0.5 * params["target_tilt"]
     direction = params["target_tilt_direction"]
     # down is (0, 1, 0, 0), down after the yaw (0, c, s, 0), the tilt (cos, sin * axis_x, sin * axis_y, 0)
     c, s = np.cos(half_yaw), np.sin(half_yaw)
