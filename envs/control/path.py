@@ -20,6 +20,7 @@ from .interface import ActionTerm
 
 Array = NDArray[np.float64]
 
+_KNOTS = ("plan_integral", "plan_distance", "plan_speed", "plan_acceleration")
 ARRIVED_M = 1e-7  # a remaining distance that counts as none
 
 
@@ -125,8 +126,9 @@ class PathTimeScaling:
         self._kept = depth + 1
         self._positions = s.sim.ids("actuator", [f"{j}_position" for j in self.joints])
         self._velocities = s.sim.ids("actuator", [f"{j}_velocity" for j in self.joints])
-        # knots of the bang-bang profile: integral of distance, distance, speed, at past and coming ticks
-        for name in ("plan_integral", "plan_distance", "plan_speed"):
+        # knots of the bang-bang profile, at past and coming ticks: integral of distance, distance and speed there, and
+        # the acceleration from there on, until the next knot or standstill
+        for name in _KNOTS:
             s.new(name, (self._kept + self._ticks,))
         for name in ("shaper_period", "path_distance", "path_speed", "path_acceleration"):
             s.new(name)
@@ -134,7 +136,7 @@ class PathTimeScaling:
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
         """At rest at the beginning of the path."""
-        for name in ("plan_integral", "plan_distance", "plan_speed"):
+        for name in _KNOTS:
             getattr(s, name)[rows] = 0.0
         s.shaper_period[rows] = 0.0
         s.path_complete[rows] = False
@@ -173,7 +175,8 @@ class PathTimeScaling:
     def _plan(self, s: Rows, speeding: Array, slowing: Array) -> None:
         """Append one control step of ticks to the bang-bang profile."""
         kept, dt = self._kept, self._dt
-        for array in (s.plan_integral, s.plan_distance, s.plan_speed):
+        for name in _KNOTS:
+            array = getattr(s, name)
             array[:, :kept] = array[:, self._ticks :].copy()
         curvature, length = s.path_curvature, s.path_length
         integral, x, v = s.plan_integral[:, kept - 1], s.plan_distance[:, kept - 1], s.plan_speed[:, kept - 1]
@@ -187,15 +190,18 @@ class PathTimeScaling:
             half = 0.5 * braking * dt
             curve = np.sqrt(np.maximum(half * half + stop_sq - braking * dt * v, 0.0)) - half
             cap = np.minimum(np.sqrt(slowing / np.maximum(curvature, 1e-9)), self.velocity)
-            after = np.minimum(v + tangential_limit(v, curvature, speeding) * dt, np.minimum(curve, cap))
+            # what friction leaves at the end of the tick, where the speed is highest
+            rise = tangential_limit(v + tangential_limit(v, curvature, speeding) * dt, curvature, speeding)
+            after = np.minimum(v + rise * dt, np.minimum(curve, cap))
             after = np.maximum(after, v - np.maximum(slowing, required) * dt)
-            after = np.maximum(after, 0.0)
-            step = 0.5 * (v + after) * dt
-            done = (remaining - step <= ARRIVED_M) | ((after == 0.0) & (v > 0.0))
-            after = np.where(done, 0.0, after)
-            step = np.where(done, remaining, step)
-            integral = integral + x * dt + (2.0 * v + after) * (dt * dt / 6.0)
-            x, v = np.where(done, length, x + step), after
+            # a stop that fits into this tick is made in the time that it takes, whatever is left of the tick
+            lands = (v > 0.0) & (2.0 * remaining <= v * dt)
+            moving = np.where(lands, 2.0 * remaining / np.maximum(v, 1e-12), dt)
+            after = np.where(lands, 0.0, np.maximum(after, 0.0))
+            s.plan_acceleration[:, k - 1] = (after - v) / np.maximum(moving, 1e-12)
+            arrived = np.where(lands, length, x + 0.5 * (v + after) * dt)
+            integral = integral + moving * (x + (2.0 * v + after) * (moving / 6.0)) + (dt - moving) * arrived
+            x, v = arrived, after
             s.plan_integral[:, k], s.plan_distance[:, k], s.plan_speed[:, k] = integral, x, v
 
     def _shaped(self, s: Rows) -> tuple[Array, Array]:
@@ -214,8 +220,10 @@ class PathTimeScaling:
         tau = (ticks - index) * self._dt
         distance = np.take_along_axis(s.plan_distance, index, axis=1)
         speed = np.take_along_axis(s.plan_speed, index, axis=1)
-        following = np.take_along_axis(s.plan_speed, index + 1, axis=1)
-        acceleration = (following - speed) / self._dt
+        acceleration = np.take_along_axis(s.plan_acceleration, index, axis=1)
         integral = np.take_along_axis(s.plan_integral, index, axis=1)
-        integral = integral + tau * (distance + tau * (0.5 * speed + tau * (acceleration / 6.0)))
-        return integral, distance + tau * (speed + tau * (0.5 * acceleration))
+        stop = np.where(acceleration < 0.0, speed / np.maximum(-acceleration, 1e-12), np.inf)
+        moving = np.minimum(tau, stop)
+        integral = integral + moving * (distance + moving * (0.5 * speed + moving * (acceleration / 6.0)))
+        distance = distance + moving * (speed + moving * (0.5 * acceleration))
+        return integral + (tau - moving) * distance, distance
