@@ -62,9 +62,8 @@ class Gate:
     tolerance: float
     patience: float
 
-    def measure(self, bound: RawBound, sample: Callable[[float], float]) -> Result:
-        """Take samples: `sample(seconds)` runs for about that long and returns environment steps a second."""
-        result = Result()
+    def measure(self, bound: RawBound, sample: Callable[[float], float], result: Result) -> None:
+        """Add samples: `sample(seconds)` runs for about that long and returns environment steps a second."""
         give_up = time.monotonic() + self.patience
         before = self._probe(bound)
         while len(result.rates) < self.samples and time.monotonic() < give_up:
@@ -80,7 +79,14 @@ class Gate:
                 result.rates.append(rate)
                 result.bounds.append(0.5 * (before + after))
             before = after
-        return result
+
+    def drop_slow(self, bound: RawBound, result: Result) -> bool:
+        """Throw away samples beside which the bound was below the best that it has reached since; whether any were."""
+        good = [i for i, beside in enumerate(result.bounds) if beside >= bound.best * (1.0 - self.tolerance)]
+        dropped = len(result.bounds) - len(good)
+        result.rates, result.bounds = [result.rates[i] for i in good], [result.bounds[i] for i in good]
+        result.rejected += dropped
+        return dropped > 0
 
     def _probe(self, bound: RawBound) -> float | None:
         """The bound now, or None while the machine does not have its cores."""

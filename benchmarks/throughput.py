@@ -39,7 +39,7 @@ from .step_profile import print_profile
 
 RESULTS = Path(__file__).parent / "results"
 REACH, TRANSFER = "shopfloor/ArmReach-v0", "shopfloor/WaferTransfer-v0"
-PPO_STEPS = 98_304  # 24 updates of 4096 transitions
+PPO_STEPS = 49_152  # 12 updates of 4096 transitions
 
 Sample = Callable[[float], float]
 
@@ -88,6 +88,16 @@ def vector_env(row: Row, threads: int) -> Iterator[Sample]:
     env = cells(row, threads)
     actions = Actions(env.action_space)
     staggered(env, actions)
+    yield stepping(lambda: env.step(actions()), row.n)
+    env.close()
+
+
+@contextmanager
+def vector_env_in_step(row: Row, threads: int) -> Iterator[Sample]:
+    """All episodes begin, and mostly end, at the same time, as in benchmarks that reset once and run on."""
+    env = cells(row, threads)
+    actions = Actions(env.action_space)
+    env.reset(seed=0)
     yield stepping(lambda: env.step(actions()), row.n)
     env.close()
 
@@ -156,7 +166,7 @@ def sb3_vec_env(env: Any) -> Iterator[Sample]:
 
 @contextmanager
 def sb3_ppo(row: Row, threads: int) -> Iterator[Sample]:
-    """Training as `shopfloor train arm_reach` does it, without validation: collecting, updates, curves, checkpoint."""
+    """Training as `shopfloor train arm_reach` does it: collecting, updates, curves, progress."""
     from ..train.config import CheckpointSection, EvaluationSection
     from ..train.config_file import load
     from ..train.runner import train
@@ -174,7 +184,8 @@ def sb3_ppo(row: Row, threads: int) -> Iterator[Sample]:
         quiet = io.StringIO()
         with tempfile.TemporaryDirectory() as folder, redirect_stdout(quiet), redirect_stderr(quiet):
             result = train(config, folder)
-        return result.trained / sum(result.seconds.values())
+        # validation and checkpoints are as frequent as a config says
+        return result.trained / sum(result.seconds[phase] for phase in ("setup", "rollout", "update", "report"))
 
     yield sample
 
@@ -184,6 +195,8 @@ TABLE = (
     Row("CellVectorEnv", REACH, 8, vector_env),
     Row("CellVectorEnv", REACH, 64, vector_env, target=0.80),
     Row("CellVectorEnv", REACH, 128, vector_env, target=0.85),
+    Row("..., ends together", REACH, 64, vector_env_in_step),
+    Row("..., ends together", REACH, 128, vector_env_in_step),
     Row("CellVectorEnv", TRANSFER, 64, vector_env),
     Row("SB3 through CellVecEnv", REACH, 128, sb3_adapter),
     Row("gymnasium.make", REACH, 1, single_env),
@@ -198,19 +211,23 @@ TABLE = (
 def run(rows: Sequence[Row], gate: Gate, threads: int) -> list[tuple[Row, Result]]:
     """Measure rows, printing each as it is done."""
     bounds: dict[str, RawBound] = {}
-    out = []
+    results: dict[Row, Result] = {row: Result() for row in rows}
     print(HEADER)
-    for row in rows:
-        if row.env_id not in bounds:
-            env = make_vector_env(row.env_id, ROWS, autoreset_mode=AutoresetMode.SAME_STEP, threads=threads)
-            bounds[row.env_id] = RawBound(record(env), threads)
-        with row.make(row, threads) as sample:
-            result = gate.measure(bounds[row.env_id], sample)
-        print(line(row, result), flush=True)
-        out.append((row, result))
+    for again in (False, True):
+        for row, result in results.items():
+            if row.env_id not in bounds:
+                env = make_vector_env(row.env_id, ROWS, autoreset_mode=AutoresetMode.SAME_STEP, threads=threads)
+                bounds[row.env_id] = RawBound(record(env), threads)
+            bound = bounds[row.env_id]
+            # a machine that has been slow from the beginning shows only when it has become faster
+            if again and not gate.drop_slow(bound, result) and result.rates:
+                continue
+            with row.make(row, threads) as sample:
+                gate.measure(bound, sample, result)
+            print(line(row, result) + (" (again)" if again else ""), flush=True)
     for bound in bounds.values():
         bound.close()
-    return out
+    return list(results.items())
 
 
 HEADER = (

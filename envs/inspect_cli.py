@@ -15,6 +15,7 @@ from .registry import env_ids, make_task
 
 if TYPE_CHECKING:
     from .engine.core import BatchedCell
+    from .engine.rendering import CellRenderer
     from .engine.task import Task
 
 POLICIES = ("expert", "oracle", "random", "zero")
@@ -106,17 +107,17 @@ def render(options: argparse.Namespace) -> int:
     from .engine.rendering import CellRenderer
 
     task = make_task(options.id, **parse_kwargs(options.kwargs))
+    path = _out(options.animate or options.out, options.id, ".gif" if options.animate else ".png")
     play = Playback(task, options.policy, options.seed)
     renderer = CellRenderer(play.cell, options.width, options.height, options.camera, options.quality)
     try:
         if options.animate:
-            path, count = _animate(play, renderer, options)
+            count = _animate(play, renderer, options.steps, path)
             print(f"{path}: {count} frames, {play.outcome}")
             return 0
         for _ in range(options.steps or 0):
             if not play.step():
                 break
-        path = _out(options.out, options.id, ".png")
         save_png(renderer.render(), path)
         print(f"{path}: camera {renderer.camera}, {play.outcome}")
         return 0
@@ -124,11 +125,11 @@ def render(options: argparse.Namespace) -> int:
         renderer.close()
 
 
-def _animate(play: Playback, renderer: Any, options: argparse.Namespace) -> tuple[Path, int]:
+def _animate(play: Playback, renderer: CellRenderer, steps: int | None, path: Path) -> int:
     from PIL import Image
 
     every = max(1, round(play.cell.timing.control_hz / GIF_FPS))
-    limit = play.cell.max_steps if options.steps is None else options.steps
+    limit = play.cell.max_steps if steps is None else steps
     frames = [Image.fromarray(renderer.render())]
     for step in range(1, limit + 1):
         going = play.step()
@@ -136,14 +137,13 @@ def _animate(play: Playback, renderer: Any, options: argparse.Namespace) -> tupl
             frames.append(Image.fromarray(renderer.render()))
         if not going:
             break
-    path = _out(options.animate, options.id, ".gif")
     # one palette for all frames: the colours of the first, which do not flicker
     palette = frames[0].quantize(192, method=Image.Quantize.MEDIANCUT)
     images = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
     milliseconds = 1000.0 * every / play.cell.timing.control_hz
     durations = [milliseconds] * (len(images) - 1) + [1500.0]  # the end stays on the screen for a moment
     images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=True)
-    return path, len(images)
+    return len(images)
 
 
 def view(options: argparse.Namespace) -> int:

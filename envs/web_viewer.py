@@ -97,12 +97,12 @@ def show(play: Playback, title: str, host: str, port: int, camera: str | None) -
 
 
 def _model(play: Playback, camera: str | None) -> mujoco.MjModel:
+    cameras = play.cell.task.cameras
+    name = cameras[0] if camera is None else camera
+    if name not in cameras:
+        raise ShopfloorError(f"no camera {name!r}; this cell has: {', '.join(cameras)}")
     model = play.cell.render_model()
-    name = camera if camera is not None else play.cell.task.cameras[0]
-    names = [model.camera(i).name for i in range(model.ncam)]
-    if name not in names:
-        raise ShopfloorError(f"no camera {name!r}; this cell has: {', '.join(names)}")
-    model.vis.global_.cameraid = names.index(name)  # where studio begins
+    model.vis.global_.cameraid = model.camera(name).id  # where studio begins
     return model
 
 

@@ -1,0 +1,152 @@
+"""The pages of the environments say what the code says; needs no OpenGL."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import shopfloor
+from shopfloor import docgen
+from shopfloor.envs.registry import env_ids, make_env, make_task, task_arguments
+from shopfloor.errors import ShopfloorError
+
+ROOT = Path(shopfloor.__file__).parent
+PAGES = ROOT / "docs" / "environments"
+pytestmark = pytest.mark.skipif(not PAGES.is_dir(), reason="not a checkout")
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, str]:
+    return docgen.pages()
+
+
+def section(page: str, heading: str) -> str:
+    return page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_pages_and_code_agree(expected: dict[str, str]) -> None:
+    names = docgen.stale(PAGES, expected)
+    assert not names, f"out of date: {', '.join(names)}; run `shopfloor docs`"
+
+
+def test_pages_do_not_depend_on_the_process(expected: dict[str, str]) -> None:
+    assert docgen.pages() == expected
+
+
+def test_a_check_finds_what_is_missing_changed_or_left_over(
+    expected: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "environments"
+    folder.mkdir()
+    for name, text in expected.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    assert docgen.main(["--check", "--out", str(folder)]) == 0
+    page = folder / "ArmReach.md"
+    page.write_text(page.read_text(encoding="utf-8").replace("| 10 |", "| 11 |"), encoding="utf-8")
+    (folder / "README.md").unlink()
+    (folder / "Gone.md").write_text("an environment that is no more", encoding="utf-8")
+    before = sorted(path.name for path in folder.iterdir())
+    assert docgen.main(["--check", "--out", str(folder)]) == 1
+    error = capsys.readouterr().err
+    for name in ("ArmReach.md", "README.md", "Gone.md"):
+        assert f"{name} is out of date" in error
+    assert "WaferTransfer.md" not in error
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_writing_mends_what_a_check_finds(expected: dict[str, str], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(docgen, "picture", lambda env_id, path: path.write_bytes(b""))
+    folder = tmp_path / "environments"
+    (tmp_path / "images").mkdir()
+    assert docgen.main(["--out", str(folder)]) == 0
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == expected
+
+
+def test_outside_of_a_checkout_a_folder_must_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(docgen, "DOCS", tmp_path / "docs")
+    with pytest.raises(ShopfloorError, match="--out"):
+        docgen.main([])
+
+
+@pytest.mark.parametrize("env_id", env_ids())
+def test_a_page_holds_the_whole_declaration(env_id: str, expected: dict[str, str]) -> None:
+    page, task = expected[f"{docgen.title(env_id)}.md"], make_task(env_id)
+    observations, privileged = section(page, "Observation space").partition("### privileged")[::2]
+    for channel in task.channels:
+        where = observations if channel.group == "policy" else privileged
+        assert f"`{channel.name}`" in where
+        assert channel.description in where
+    for heading, names in (
+        ("Action space", [term.name for term in task.make_action().terms]),
+        ("Rewards", list(task.rewards)),
+        ("Starting state and randomization", [term.name for term in task.start]),
+        ("Episode end", ["success", "time_limit", "physics_error", *task.failure_texts]),
+        ("Metrics", list(task.metrics)),
+        ("Arguments", list(task_arguments(env_id))),
+        ("Version history", list(task.versions)),
+    ):
+        for name in names:
+            assert f"| `{name}`" in section(page, heading) or f"`{name}` |" in section(page, heading), (heading, name)
+    assert task.success_text in page
+    assert all(reference in page for reference in task.references)
+
+
+@pytest.mark.parametrize("env_id", env_ids())
+def test_observation_numbers_cover_the_observation(env_id: str, expected: dict[str, str]) -> None:
+    table = section(expected[f"{docgen.title(env_id)}.md"], "Observation space").partition("### privileged")[0]
+    numbers: list[int] = []
+    for first, last in re.findall(r"^\| (\d+)(?:–(\d+))? \|", table, flags=re.MULTILINE):
+        numbers += range(int(first), int(last or first) + 1)
+    assert numbers == list(range(make_env(env_id).observation_space.shape[0]))
+
+
+def test_every_kind_of_action_has_its_table(expected: dict[str, str]) -> None:
+    text = section(expected["ArmReach.md"], "Action space")
+    for kind in ("joint_position", "joint_velocity", "joint_torque", "tcp_twist"):
+        assert f"### {kind}\n" in text
+        for term in make_task("ArmReach-v0", action=kind).make_action().terms:
+            assert f"`{term.name}`" in text
+
+
+def test_the_index_links_every_page(expected: dict[str, str]) -> None:
+    for env_id in env_ids():
+        assert f"[{env_id.rpartition('/')[2]}]({docgen.title(env_id)}.md)" in expected[docgen.INDEX]
+
+
+@pytest.mark.parametrize("env_id", env_ids())
+def test_every_page_has_its_picture(env_id: str) -> None:
+    path = ROOT / "docs" / "images" / f"{docgen.title(env_id)}.png"
+    with Image.open(path) as picture:
+        assert picture.size == docgen.PICTURE_SIZE
+    assert path.stat().st_size <= docgen.PICTURE_BYTES
+
+
+def test_tables_are_well_formed(expected: dict[str, str]) -> None:
+    for name, page in expected.items():
+        for block in re.findall(r"(?:^\|.*\n)+", page, flags=re.MULTILINE):
+            columns = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+            assert len(columns) == 1, f"{name}: {block.splitlines()[0]}"
+
+
+def test_docstrings_are_taken_apart() -> None:
+    def sample() -> None:
+        """First line.
+
+        More text.
+
+        Args:
+            a: one "x" or
+                "y".
+            b, c: two.
+
+        Returns:
+            Nothing.
+        """
+
+    text, arguments = docgen.docstring(sample)
+    assert text == "First line.\n\nMore text."
+    assert arguments == {"a": 'one "x" or "y".', "b": "two.", "c": "two."}
+    assert docgen.quoted(arguments["a"]) == ["x", "y"]
