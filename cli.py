@@ -40,14 +40,10 @@ COMMANDS: dict[str, Command] = {
         "ID [--out PNG] [--camera NAME]", "a picture of an environment", ".envs.inspect_cli", ("render",)
     ),
     "view": Command("ID", "an environment live, in the browser", ".envs.inspect_cli", ("view",)),
-    "train": Command(
-        "ID|CONFIG [--key value ...]", "train a policy, from an id or a YAML file", ".train.__main__"
-    ),
+    "train": Command("ID|CONFIG [--key value ...]", "train a policy, from an id or a YAML file", ".train.__main__"),
     "resume": Command("RUN", "continue a training run that was stopped", ".train.__main__", ("--resume",)),
     "export": Command("RUN [--out DIR]", "write a policy bundle", ".train.export"),
-    "eval": Command(
-        "BUNDLE|RUN|expert|random --env ID", "score a policy on held-out episodes", ".eval.__main__"
-    ),
+    "eval": Command("BUNDLE|RUN|expert|random --env ID", "score a policy on held-out episodes", ".eval.__main__"),
     "run": Command("BUNDLE", "run a bundle in a controller loop against the twin", ".deploy.__main__"),
     "demo": Command("", "train, export, evaluate and run once, with a report", ".demo"),
     "doctor": Command("", "what is installed, what works, what to install", ".doctor"),

@@ -321,9 +321,7 @@ def check_rendering() -> list[Finding]:
             continue
         packages = GL_PACKAGES[backend]
         status = Status.NOTE if some_work or not packages else Status.MISSING
-        remedy = (
-            "Debian, Ubuntu: apt-get install " + " ".join(packages) if packages else "for the desktop viewer"
-        )
+        remedy = "Debian, Ubuntu: apt-get install " + " ".join(packages) if packages else "for the desktop viewer"
         findings.append(Finding("rendering", backend, f"does not work: {result.complaint}", status, remedy))
     findings.append(Finding("rendering", "DISPLAY", os.environ.get("DISPLAY") or "not set"))
     chosen = os.environ.get("MUJOCO_GL", "")

@@ -99,9 +99,7 @@ def test_arguments_are_forwarded(owner: Callable[[Main], None], line: list[str],
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("evaluate", "eval"), ("docter", "doctor")])
-def test_unknown_command_suggests_the_nearest(
-    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_command_suggests_the_nearest(typed: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([typed]) == cli.EXIT_USAGE
     error = capsys.readouterr().err
     assert error.count("\n") == 1
@@ -157,9 +155,7 @@ def test_a_bug_keeps_its_traceback(owner: Callable[[Main], None]) -> None:
         cli.main(["demo"])
 
 
-def test_ctrl_c_has_its_exit_status(
-    owner: Callable[[Main], None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ctrl_c_has_its_exit_status(owner: Callable[[Main], None], capsys: pytest.CaptureFixture[str]) -> None:
     def main(argv: list[str]) -> int:
         raise KeyboardInterrupt
 

@@ -61,9 +61,7 @@ def module_files() -> dict[str, Path]:
 FILES = module_files()
 
 
-def statements(
-    tree: ast.AST, at_import_time: bool = True
-) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+def statements(tree: ast.AST, at_import_time: bool = True) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
     """Every import statement, and whether it runs when the module is imported."""
     for node in ast.iter_child_nodes(tree):
         now = at_import_time
@@ -135,9 +133,7 @@ def test_arrows_run_one_way() -> None:
         target = found.target.partition(".")[0]
         allowed = SHARED if part == "shared" else PARTS[part][0] | {part.partition(".")[0]}
         if found.module.endswith(".__main__"):
-            allowed = allowed | {
-                "cli"
-            }  # `python -m shopfloor.train` is the command, errors and exit status included
+            allowed = allowed | {"cli"}  # `python -m shopfloor.train` is the command, errors and exit status included
         # `from .. import __version__` names the root, which is below everything.
         if target and target not in allowed:
             backwards.append(f"{found.place}: {found.module} imports {found.target}")
@@ -226,9 +222,7 @@ EVERYTHING = {name for _, others in PARTS.values() for name in others} | {"packa
 
 
 def test_the_package_imports_with_numpy_alone() -> None:
-    run_without(
-        EVERYTHING - {"numpy"}, "import shopfloor, shopfloor.limits, shopfloor.frames, shopfloor.contract"
-    )
+    run_without(EVERYTHING - {"numpy"}, "import shopfloor, shopfloor.limits, shopfloor.frames, shopfloor.contract")
 
 
 def test_the_runtime_imports_with_numpy_and_onnxruntime_alone() -> None:
@@ -237,9 +231,7 @@ def test_the_runtime_imports_with_numpy_and_onnxruntime_alone() -> None:
 
 @pytest.mark.parametrize("part", ["envs", "eval", "report"])
 def test_without_torch(part: str) -> None:
-    modules = [
-        module for module in FILES if module.partition(".")[0] == part and not module.endswith("__main__")
-    ]
+    modules = [module for module in FILES if module.partition(".")[0] == part and not module.endswith("__main__")]
     program = "\n".join(f"import shopfloor.{module}" for module in modules)
     run_without({"torch", "stable_baselines3", "tensorboard", "onnx"}, program)
 
@@ -254,6 +246,4 @@ env = gymnasium.make(ids[0])
 env.reset(seed=0)
 env.step(env.action_space.sample())
 """
-    run_without(
-        {"torch", "stable_baselines3", "tensorboard", "onnx", "onnxruntime", "PIL", "rich", "tyro"}, program
-    )
+    run_without({"torch", "stable_baselines3", "tensorboard", "onnx", "onnxruntime", "PIL", "rich", "tyro"}, program)
