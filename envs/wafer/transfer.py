@@ -76,7 +76,7 @@ class WaferTransfer(Task):
         "time": Reward(-2.0, "control period divided by the friction-limited time of the move"),
         "progress": Reward(1.0, "share of the path covered in this step"),
         "slip": Reward(-3.0, "share of the upper half of the tolerated slip that this step uses up; 1 in all"),
-        "failure": Reward(-7.0, "1 at the step in which the wafer is lost or ends up misplaced"),
+        "failure": Reward(-10.0, "1 at the step in which the wafer is lost or ends up misplaced"),
         "success": Reward(2.0, "1 at the step in which success is reached"),
     }
     metrics = {
