@@ -71,12 +71,13 @@ class WaferTransfer(Task):
         "SEMI M1: silicon wafers of 300 mm",
     )
 
-    # losing the wafer at once must never be better than carrying it slowly, whence the weight of a failure
+    # Losing the wafer at once must never be better than carrying it slowly. Most of that price is due when it slips: a
+    # policy does not see slip, and could not tell what it did wrong from a price at the end of the move.
     rewards = {
         "time": Reward(-2.0, "control period divided by the friction-limited time of the move"),
         "progress": Reward(1.0, "share of the path covered in this step"),
-        "slip": Reward(-3.0, "share of the upper half of the tolerated slip that this step uses up; 1 in all"),
-        "failure": Reward(-10.0, "1 at the step in which the wafer is lost or ends up misplaced"),
+        "slip": Reward(-10.0, "share of the upper half of the tolerated slip that this step uses up; 1 in all"),
+        "failure": Reward(-4.0, "1 at the step in which the wafer is lost or ends up misplaced"),
         "success": Reward(2.0, "1 at the step in which success is reached"),
     }
     metrics = {
