@@ -1,1 +1,0 @@
-"""Benchmarks. They are part of the repository, not of the wheel."""
