@@ -56,17 +56,17 @@ class Case:
         """A fresh task."""
         return make_task(self.env_id, **self.task_kwargs)
 
-    def cell(self, n: int, **kwargs: Any) -> BatchedCell:
-        """A batched cell of n rows."""
-        return BatchedCell(self.task(), n, **kwargs)
+    def cell(self, n: int, threads: int = 1, **kwargs: Any) -> BatchedCell:
+        """A batched cell of n rows; one thread, as tests run beside each other."""
+        return BatchedCell(self.task(), n, threads, **kwargs)
 
     def single(self, **kwargs: Any) -> gym.Env[Any, Any]:
         """The environment that `gymnasium.make` gives."""
         return gym.make(self.env_id, **self.kwargs, **kwargs)
 
-    def vector(self, n: int, **kwargs: Any) -> CellVectorEnv:
+    def vector(self, n: int, threads: int = 1, **kwargs: Any) -> CellVectorEnv:
         """A vector environment of n rows."""
-        return make_vector_env(self.env_id, n, **self.kwargs, **kwargs)
+        return make_vector_env(self.env_id, n, threads=threads, **self.kwargs, **kwargs)
 
 
 def registered_cases() -> list[Case]:

@@ -41,7 +41,7 @@ def misses(cell: BatchedCell) -> tuple[NDArray[Any], NDArray[Any]]:
 @pytest.mark.parametrize("goal", ["pose", "position"])
 def test_success_is_position_and_orientation_held(goal: str):
     """Recomputed at every step of expert episodes: success comes exactly when the tolerance has held."""
-    cell = Case(REACH, {"goal": goal}).cell(24, threads=1)
+    cell = Case(REACH, {"goal": goal}).cell(24)
     expert = cell.task.expert()
     cell.reset(seeds=np.arange(24))
     held, ended, entered = np.zeros(24, int), np.zeros(24, bool), np.full(24, np.nan)
@@ -90,7 +90,7 @@ def test_hold_counts_consecutive_steps():
 
 
 def test_success_reward_comes_once():
-    cell = Case(REACH).cell(20, threads=1)
+    cell = Case(REACH).cell(20)
     expert = cell.task.expert()
     cell.reset(seeds=np.arange(20))
     ended = np.zeros(20, bool)
@@ -138,7 +138,7 @@ def test_yaw_and_tilt_of_the_target(tilt_direction: float):
 
 
 def test_observations_are_what_they_say():
-    cell = Case(REACH).cell(30, threads=1)
+    cell = Case(REACH).cell(30)
     cell.reset(seeds=np.arange(30))
     rng = np.random.default_rng(0)
     for _ in range(20):

@@ -44,6 +44,8 @@ def compiled_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 _MODELS: dict[Any, mujoco.MjModel] = {}
+# software rendering with as many threads as cores gets in the way of the tests that run beside it
+os.environ.setdefault("LP_NUM_THREADS", "1")
 SMALL: dict[str, Any] = {"width": 160, "height": 120, "render_quality": "fast"}
 
 

@@ -42,7 +42,7 @@ def soil(env: Any, script: np.ndarray) -> None:
 @pytest.mark.parametrize("mode", [NEXT, SAME])
 def test_vector_environment_continues_where_it_was_saved(case: Case, mode: AutoresetMode):
     def make() -> Any:
-        return case.vector(4, autoreset_mode=mode, max_episode_steps=11, threads=1)
+        return case.vector(4, autoreset_mode=mode, max_episode_steps=11)
 
     env, other = make(), make()
     env.reset(seed=31)

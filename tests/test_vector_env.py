@@ -193,7 +193,7 @@ def test_rows_of_the_expert_equal_single_environments(case: Case):
 
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_change_nothing(base_case: Case, threads: int):
-    one, many = base_case.vector(17, threads=1), base_case.vector(17, threads=threads)
+    one, many = base_case.vector(17), base_case.vector(17, threads=threads)
     assert_same(one.reset(seed=4), many.reset(seed=4))
     for action in actions(base_case, 17, 30):
         assert_same(one.step(action), many.step(action))
@@ -418,7 +418,7 @@ def test_diverging_row_ends_alone_in_every_variant(case: Case, damage: Any, tmp_
 
 def ends_alone(case: Case, damage: Any, mode: AutoresetMode, tmp_path: Any) -> None:
     env = endless(case.vector(4, autoreset_mode=mode, threads=1, dump_dir=str(tmp_path / "failures")))
-    twin = endless(case.vector(4, autoreset_mode=mode, threads=1))
+    twin = endless(case.vector(4, autoreset_mode=mode))
     if damage is break_with_error:
         twin.cell.sim.field("opt.integrator")
     env.reset(seed=9), twin.reset(seed=9)

@@ -520,7 +520,7 @@ def test_bound_is_the_closed_form_of_the_episode():
 
 def test_episode_begins_at_rest_on_the_pads():
     """The wafer is seated without a jolt, whatever the droop: nothing moves when nothing is commanded."""
-    cell = Case(WAFER).cell(32, threads=1)
+    cell = Case(WAFER).cell(32)
     cell.reset(seeds=np.arange(32))
     seat = cell.sim.sensor("wafer_in_paddle_position").copy()
     tcp = cell.sim.output("site_xpos", "site", "tcp").copy()
@@ -533,7 +533,7 @@ def test_episode_begins_at_rest_on_the_pads():
 
 def test_slip_is_what_the_wafer_moved_on_its_pads():
     """Against the contact-free truth: positions of the pad centres in the wafer's frame, at the start and now."""
-    cell = Case(WAFER).cell(12, threads=1)
+    cell = Case(WAFER).cell(12)
     cell.reset(seeds=np.arange(12))
 
     def pads_in_wafer() -> Array:
@@ -555,7 +555,7 @@ def test_slip_is_what_the_wafer_moved_on_its_pads():
 
 def test_expert_margins_by_regime():
     """Far inside the limits nothing slips; far beyond them everything does."""
-    cell = Case(WAFER, {"friction_error": 0.0, "frequency_error": 0.0}).cell(40, threads=1)
+    cell = Case(WAFER, {"friction_error": 0.0, "frequency_error": 0.0}).cell(40)
     careful = episodes(cell, constant(0.5, 1.0), 500 + np.arange(40))
     assert careful.success.all()
     assert careful.metrics["slip"].max() < 0.06
@@ -566,7 +566,7 @@ def test_expert_margins_by_regime():
 
 
 def test_filter_of_one_period_leaves_no_vibration():
-    cell = Case(WAFER, {"friction_error": 0.0, "frequency_error": 0.0}).cell(30, threads=1)
+    cell = Case(WAFER, {"friction_error": 0.0, "frequency_error": 0.0}).cell(30)
     residual = {}
     for periods in (1.0, 1.5):
         residual[periods] = episodes(cell, constant(0.6, periods), np.arange(30)).metrics["residual_vibration"]
@@ -575,7 +575,7 @@ def test_filter_of_one_period_leaves_no_vibration():
 
 def test_move_time_is_when_it_settles_for_good():
     """Recomputed from a record of the TCP at every physics step."""
-    cell = Case(WAFER).cell(8, threads=1)
+    cell = Case(WAFER).cell(8)
     expert = cell.task.expert()
     cell.reset(seeds=40 + np.arange(8))
     tcp = cell.sim.sensor_slice("tcp_position")
@@ -596,7 +596,7 @@ def test_move_time_is_when_it_settles_for_good():
 
 
 def test_hold_is_counted_from_settling():
-    cell = Case(WAFER).cell(10, threads=1)
+    cell = Case(WAFER).cell(10)
     expert = cell.task.expert()
     result = episodes(cell, lambda c: expert.act(c.s, c.readings()), 70 + np.arange(10))
     held = result.steps * 0.02 - result.metrics["move_time"]
