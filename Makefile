@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+REFEREE := $(VENV)-referee
 
 # Where pip looks for torch besides its own index, e.g. https://download.pytorch.org/whl/cpu for the small CPU build.
 TORCH_INDEX ?=
@@ -15,7 +16,7 @@ GL_PACKAGES := libegl1 libegl-mesa0 libgl1-mesa-dri
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup gl demo test test-all lint format bench docs clean
+.PHONY: help setup gl demo test test-all test-referee lint format bench docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,11 +24,15 @@ help: ## what can be made
 setup: $(STAMP) ## create .venv with the tested versions
 	@:
 
+define check_python
+@$(PYTHON) -c "" 2>/dev/null || { echo "error: '$(PYTHON)' does not run; name a Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "error: $$($(PYTHON) --version 2>&1) is too old; name a Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+endef
+
 # torch comes first and alone, so that TORCH_INDEX serves nothing else.
 $(STAMP): pyproject.toml setup.py constraints.txt
-	@$(PYTHON) -c "" 2>/dev/null || { echo "error: '$(PYTHON)' does not run; name a Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "error: $$($(PYTHON) --version 2>&1) is too old; name a Python >= 3.11: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(check_python)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "Creating $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "Installing the tested versions into $(VENV) (about a minute, more where torch has to be downloaded)"
 	@$(PIP) install -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH) setuptools
@@ -56,7 +61,21 @@ test: setup ## the test suite
 	@$(PYTEST) $(ARGS)
 
 test-all: setup ## the test suite with the slow tests
-	@$(PYTEST) -m "slow or not slow" $(ARGS)
+	@$(PYTEST) -m "not referee" $(ARGS)
+
+# The engines bring a lot along that nothing else needs, so they get an environment of their own; other tests need what
+# is not there.
+$(REFEREE)/.installed: pyproject.toml setup.py constraints.txt
+	$(check_python)
+	@echo "Installing Pinocchio and Drake into $(REFEREE) (about a minute)"
+	@$(PYTHON) -m venv --clear $(REFEREE)
+	@echo "*" >$(REFEREE)/.gitignore
+	@$(REFEREE)/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt setuptools pytest
+	@$(REFEREE)/bin/python -m pip --disable-pip-version-check -q install -c constraints.txt --no-build-isolation -e ".[referee]"
+	@touch $@
+
+test-referee: $(REFEREE)/.installed ## the robot models against two other engines, Pinocchio and Drake
+	@OMP_NUM_THREADS=1 $(REFEREE)/bin/pytest -m referee tests/test_referee_*.py $(ARGS)
 
 # mypy finds the package through a link that carries its name.
 .typing/shopfloor:
@@ -79,5 +98,5 @@ docs: setup ## write the environment pages
 	@$(BIN)/shopfloor docs
 
 clean: ## remove .venv and everything that was generated (runs/ stays)
-	@rm -rf $(VENV) .typing build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(REFEREE) .typing build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -96,7 +96,7 @@ def declared_requirements() -> list[Requirement]:
         head, _, marker = line.partition(";")
         name = re.match(r"[A-Za-z0-9._-]+", head)
         extra = re.search(r"extra\s*==\s*[\"']([^\"']+)", marker)
-        if name and name[0] != "shopfloor" and not (extra and extra[1] == "dev"):
+        if name and name[0] != "shopfloor" and not (extra and extra[1] in ("dev", "referee")):
             specifier = re.sub(r"[()\s]", "", head[name.end() :])
             requirements.append(Requirement(name[0], specifier, extra[1] if extra else ""))
     return requirements
