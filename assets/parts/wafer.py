@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from ...errors import ShopfloorError
 from .. import look, shapes
 
 RADIUS = 0.150  # m; nominal diameter 300 mm
@@ -19,9 +21,61 @@ MASS = 0.1276
 INERTIA_AXIAL = 0.5 * MASS * RADIUS**2  # kg m^2 about the disc axis
 INERTIA_DIAMETRAL = MASS * (RADIUS**2 / 4.0 + THICKNESS**2 / 12.0)  # kg m^2 about a diameter
 
+# Notch of the 300 mm class: a V of 90 degrees, 1 mm deep, at this angle in the frame of the wafer.
+NOTCH_DEPTH, NOTCH_HALF_ANGLE, NOTCH_DIRECTION = 1.0e-3, np.pi / 4.0, np.pi  # m, rad, rad
+
+# Circles on which a wafer is held: pads, pins and chuck around the first, slots and shelves at the second (m). The
+# collision shapes of a warped wafer are exact there.
+INNER_CIRCLE, RIM_CIRCLE = 0.100, 0.1465
+# Collision bits: what carries the wafer well inside its rim, and what carries it at the rim.
+INNER_SUPPORT, RIM_SUPPORT = 1, 2
+
 # The drawn notch is wider and deeper than the real one (1 mm) so that it can be seen in a picture of a whole cell.
 _DRAWN_NOTCH_DEPTH = 3.0e-3
 _DRAWN_NOTCH_HALF_ANGLE = 0.022  # rad
+
+
+def mass(thickness: ArrayLike = THICKNESS) -> NDArray[np.float64]:
+    """Mass (kg) of a 300 mm wafer of `thickness` (m), any shape; within 0.03 % of `MASS` for the nominal one."""
+    return DENSITY * np.pi * RADIUS**2 * np.asarray(thickness, float)
+
+
+def inertia(thickness: float = THICKNESS) -> tuple[float, float, float]:
+    """Principal inertia (kg m^2) about two diameters and the axis of a homogeneous disc of `thickness` (m)."""
+    if thickness == THICKNESS:
+        return INERTIA_DIAMETRAL, INERTIA_DIAMETRAL, INERTIA_AXIAL
+    m = float(mass(thickness))
+    across = m * (RADIUS**2 / 4.0 + thickness**2 / 12.0)
+    return across, across, 0.5 * m * RADIUS**2
+
+
+def median_height(warp: ArrayLike, radius: ArrayLike) -> NDArray[np.float64]:
+    """Height (m) of the median surface of a bowl-shaped wafer above its centre of mass.
+
+    Args:
+        warp: rim minus centre, m; positive when the rim is above the centre.
+        radius: distance from the wafer's axis, m; broadcast against `warp`.
+
+    Returns:
+        warp ((radius / R)^2 - 1/2): the mean over the disc is zero, as it must be at the centre of mass.
+    """
+    return np.asarray(warp, float) * ((np.asarray(radius, float) / RADIUS) ** 2 - 0.5)
+
+
+def edge_radius(angle: ArrayLike, notch_direction: ArrayLike = NOTCH_DIRECTION) -> NDArray[np.float64]:
+    """Distance (m) of the rim from the wafer's centre, what a beam or the sensor of an aligner sees.
+
+    Args:
+        angle: direction in the frame of the wafer, rad, any shape.
+        notch_direction: direction of the notch, rad; broadcast against `angle`.
+
+    Returns:
+        The radius of the disc, less inside the notch: a V with straight flanks. The rounding of its corners, below
+        1 mm, is left out.
+    """
+    off = np.abs((np.asarray(angle, float) - notch_direction + np.pi) % (2.0 * np.pi) - np.pi)
+    flank = (RADIUS - NOTCH_DEPTH) / np.maximum(np.cos(off) - np.sin(off) / np.tan(NOTCH_HALF_ANGLE), 1e-9)
+    return np.where(off < 0.1, np.minimum(flank, RADIUS), RADIUS)
 
 
 def _outline() -> shapes.Array:
@@ -32,15 +86,38 @@ def _outline() -> shapes.Array:
     return np.concatenate([rim, [[-(RADIUS - _DRAWN_NOTCH_DEPTH), 0.0]]])
 
 
-def _add_visual(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
+def _bend(mesh: shapes.Mesh, warp: float) -> shapes.Mesh:
+    """Lift every vertex of a flat wafer onto the bowl of `warp` (m)."""
+    vertices = mesh.vertices.copy()
+    vertices[:, 2] += median_height(warp, np.hypot(vertices[:, 0], vertices[:, 1]))
+    return shapes.Mesh(vertices, mesh.faces)
+
+
+def _face(outline: shapes.Array, height: float, rings: int) -> shapes.Mesh:
+    """Upper face as `rings` rings around the centre, so that it can bend."""
+    share = np.linspace(0.0, 1.0, rings + 1)
+    grid = np.concatenate([outline * s for s in share])
+    count = len(outline)
+    i, j = (a.ravel() for a in np.meshgrid(np.arange(rings), np.arange(count), indexing="ij"))
+    a, b, c, d = (r * count + k % count for r, k in ((i, j), (i, j + 1), (i + 1, j + 1), (i + 1, j)))
+    faces = np.concatenate([np.stack([a, d, c], 1), np.stack([a, c, b], 1)]).astype(np.int32)
+    return shapes.Mesh(np.column_stack([grid, np.full(len(grid), height)]), faces)
+
+
+def _add_visual(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, thickness: float, warp: float) -> None:
     outline = _outline()
-    half = 0.5 * THICKNESS
+    half = 0.5 * thickness
     edge = shapes.extrude(outline, -half, half - 2e-5)
-    shapes.add_mesh_geom(spec, body, "wafer_body", edge, look.material(spec, "silicon_edge"), group=look.GROUP_PART)
     top = shapes.Mesh(np.column_stack([outline, np.full(len(outline), half)]), shapes.triangulate(outline))
-    texcoord = outline / (2.0 * RADIUS) + 0.5
+    if warp != 0.0:
+        under = _face(outline, -half, 12)
+        under = shapes.Mesh(under.vertices, under.faces[:, ::-1])
+        rim = shapes.extrude_ring(outline, 0.999 * outline, -half, half - 2e-5)
+        edge, top = _bend(shapes.join(under, rim), warp), _bend(_face(outline, half, 12), warp)
+    shapes.add_mesh_geom(spec, body, f"{name}_body", edge, look.material(spec, "silicon_edge"), group=look.GROUP_PART)
+    texcoord = top.vertices[:, :2] / (2.0 * RADIUS) + 0.5
     shapes.add_mesh_geom(
-        spec, body, "wafer_top", top, look.material(spec, "silicon"), texcoord=texcoord, group=look.GROUP_PART
+        spec, body, f"{name}_top", top, look.material(spec, "silicon"), texcoord=texcoord, group=look.GROUP_PART
     )
 
 
@@ -49,32 +126,55 @@ def add_wafer(
     *,
     pos: tuple[float, float, float] = (0.0, 0.0, 0.0),
     visual: bool = True,
+    name: str = "wafer",
+    thickness: float = THICKNESS,
+    warp: float = 0.0,
+    rests: bool = False,
 ) -> mujoco.MjsBody:
-    """Add the free body `wafer` to the world of `spec`.
+    """Add the free body `name` to the world of `spec`.
 
-    The collision geom `wafer_disc` takes part in no automatic contact: cells pair it with what may touch it.
+    The collision geom `<name>_disc` takes part in no automatic contact: cells pair it with what may touch it. With
+    `rests`, it also lies on fixtures: `<name>_disc` on what carries it well inside the rim, and a second geom
+    `<name>_rim` on slots and shelves. Both are flat discs, at the heights that the bowl of a warped wafer has on
+    `INNER_CIRCLE` and on `RIM_CIRCLE`; write `median_height` to their z positions to change the warp of a model.
 
     Args:
         spec: specification to extend.
-        pos: (3,) position of the wafer centre, at mid-thickness, in metres.
+        pos: (3,) position of the wafer's centre of mass (a flat wafer's centre, at mid-thickness), in metres.
         visual: also add the drawn shape.
+        name: name of the body and prefix of its parts.
+        thickness: m; the mass follows it.
+        warp: rim minus centre of a bowl-shaped wafer, m.
+        rests: also collide with the supports of fixtures.
 
     Returns:
-        The body; joint `wafer_free`, geom `wafer_disc` and site `wafer_centre` belong to it.
+        The body; joint `<name>_free`, geom `<name>_disc` and site `<name>_centre` belong to it.
+
+    Raises:
+        ShopfloorError: thickness or warp that no 300 mm wafer has.
     """
-    body = spec.worldbody.add_body(name="wafer", pos=pos, simple=False)
-    body.add_freejoint(name="wafer_free")
+    if not 1e-4 <= thickness <= 2e-3:
+        raise ShopfloorError(f"thickness={thickness!r} m of wafer {name!r}: choose a value in [0.0001, 0.002]")
+    if not abs(warp) <= 5e-3:
+        raise ShopfloorError(f"warp={warp!r} m of wafer {name!r}: choose a value in [-0.005, 0.005]")
+    body = spec.worldbody.add_body(name=name, pos=pos, simple=False)
+    body.add_freejoint(name=f"{name}_free")
     body.explicitinertial = True
-    body.mass = MASS
+    body.mass = MASS if thickness == THICKNESS else float(mass(thickness))
     body.ipos = [0.0, 0.0, 0.0]
-    body.inertia = [INERTIA_DIAMETRAL, INERTIA_DIAMETRAL, INERTIA_AXIAL]
-    body.add_geom(
-        name="wafer_disc", type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[RADIUS, 0.5 * THICKNESS, 0.0], mass=0.0,
-        contype=0, conaffinity=0, group=look.GROUP_COLLISION,
-    )  # fmt: skip
-    body.add_site(name="wafer_centre", size=[0.002, 0.0, 0.0], group=4)
+    body.inertia = inertia(thickness)
+    discs = [("disc", INNER_CIRCLE, INNER_SUPPORT if rests else 0)]
+    if rests:
+        discs.append(("rim", RIM_CIRCLE, RIM_SUPPORT))
+    for part, circle, bits in discs:
+        body.add_geom(
+            name=f"{name}_{part}", type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=[RADIUS, 0.5 * thickness, 0.0], mass=0.0,
+            pos=[0.0, 0.0, float(median_height(warp, circle))], contype=0, conaffinity=bits,
+            group=look.GROUP_COLLISION,
+        )  # fmt: skip
+    body.add_site(name=f"{name}_centre", size=[0.002, 0.0, 0.0], group=4)
     if visual:
-        _add_visual(spec, body)
+        _add_visual(spec, body, name, thickness, warp)
     return body
 
 
