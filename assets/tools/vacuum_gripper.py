@@ -1,0 +1,128 @@
+"""Vacuum gripper: one bellows cup that holds a part with the force of its vacuum, area times pressure difference."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import mujoco
+import numpy as np
+
+from ...errors import ShopfloorError
+from .. import look
+from ..robots.arm_links import NEAR_HALF, SURROUNDINGS, far_capsule
+from ..shapes import Assembly, cylinder, lathe, ring
+from .mount import add_tcp, screw_on, set_cylinder
+
+Hold = Literal["valve", "field"]
+
+BODY_MASS, CUP_MASS = 0.35, 0.02  # kg
+LENGTH = 0.110  # m, flange to the lip of the free cup
+TRAVEL = 0.008  # m, the bellows shorten by this until they are solid
+STIFFNESS, DAMPING = 1500.0, 12.0  # N/m, N s/m of the bellows
+LIP_POINTS = 6  # contacts around the lip; they also carry tilting moments
+LIP_RADIUS = 0.002  # m
+LIP_FRICTION = (0.8, 0.005, 0.0001)  # nitrile rubber on clean sheet metal
+SEAL_GAP = 0.001  # m over which the soft lip still seals, with hold="field"
+BUILD_UP_S = 0.04  # time constant of the vacuum in a cup with the ejector nearby
+
+
+def rated_force(diameter: float, vacuum_kpa: float) -> float:
+    """Pull-off force of a cup (N): vacuum times the area within the lip's `diameter` (m)."""
+    return float(1000.0 * vacuum_kpa * np.pi * diameter * diameter / 4.0)
+
+
+def _add_lip(cup: mujoco.MjsBody, diameter: float, adhesion: float) -> None:
+    for k in range(LIP_POINTS):
+        angle = 2.0 * np.pi * k / LIP_POINTS
+        circle = 0.5 * diameter - LIP_RADIUS
+        lip = cup.add_geom(
+            name=f"cup_lip_{k}", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[LIP_RADIUS, 0.0, 0.0], mass=0.0,
+            pos=[circle * np.cos(angle), circle * np.sin(angle), -LIP_RADIUS], contype=0,
+            conaffinity=SURROUNDINGS | NEAR_HALF, condim=4, friction=LIP_FRICTION, priority=1, solref=[0.006, 1.0],
+            group=look.GROUP_COLLISION,
+        )  # fmt: skip
+        if adhesion > 0.0:
+            lip.adhesion = adhesion / LIP_POINTS
+            lip.gap = SEAL_GAP
+
+
+def _add_valve(spec: mujoco.MjSpec, force: float) -> None:
+    valve = spec.add_actuator(name="vacuum", target="cup", trntype=mujoco.mjtTrn.mjTRN_BODY)
+    valve.set_to_adhesion(gain=force)
+    valve.dyntype = mujoco.mjtDyn.mjDYN_FILTEREXACT
+    valve.dynprm[0] = BUILD_UP_S
+    valve.ctrllimited = True
+    valve.ctrlrange = [0.0, 1.0]
+
+
+def _draw(spec: mujoco.MjSpec, body: mujoco.MjsBody, cup: mujoco.MjsBody, diameter: float) -> None:
+    fixed, moving = Assembly(), Assembly()
+    fixed.add("dark_steel", cylinder(0.0315, 0.0, 0.008, edge=0.001))
+    fixed.add("machined_aluminium", cylinder(0.014, 0.006, 0.078, edge=0.002))
+    fixed.add("graphite", ring(0.014, 0.024, 0.020, 0.048, edge=0.003))
+    fixed.add("joint_blue", cylinder(0.0045, 0.022, 0.046, segments=20).along("x").moved((0.0, 0.0, 0.034)))
+    fixed.build(spec, body, "vacuum_gripper", look.GROUP_PART)
+    r, top = 0.5 * diameter, -(LENGTH - 0.076)
+    folds = [(0.0, top), (0.010, top), (0.010, top + 0.008)]
+    z = np.linspace(top + 0.008, -0.008, 5)
+    for a, b in zip(z[:-1], z[1:], strict=True):
+        folds += [(0.80 * r, float(0.5 * (a + b))), (0.55 * r, float(b))]
+    folds += [(0.9 * r, -0.003), (r, 0.0), (0.85 * r, 0.0), (0.5 * r, -0.006), (0.0, -0.006)]
+    moving.add("ruby", lathe(folds, 56).moved())
+    moving.add("brass", cylinder(0.008, top - 0.006, top + 0.004, segments=6))
+    moving.build(spec, cup, "cup", look.GROUP_PART)
+
+
+def add_vacuum_gripper(
+    spec: mujoco.MjSpec,
+    site: str = "flange",
+    *,
+    diameter: float = 0.040,
+    vacuum_kpa: float = 60.0,
+    hold: Hold = "valve",
+    visual: bool = True,
+) -> mujoco.MjsBody:
+    """Screw the gripper to `site`; the cup's joint `cup_bellows` (m, inwards negative), site `tcp` in its lip.
+
+    With hold="valve" the actuator `vacuum` opens the valve, ctrl 0 to 1; the vacuum builds up and decays with
+    `BUILD_UP_S`, and its force is shared by the points of the lip that touch. With hold="field" the lip sticks by
+    itself with MuJoCo's `geom_adhesion`, each point with its own share, so that a cup that overhangs an edge or peels
+    off holds less; a task switches it by writing that model field. A part needs contype 1 to be gripped.
+
+    Args:
+        spec: specification that holds an arm; its actuators come before the valve's.
+        site: flange to screw it to.
+        diameter: of the lip, m.
+        vacuum_kpa: below atmospheric pressure, kPa.
+        hold: what switches the vacuum.
+        visual: also add the drawn shapes.
+
+    Returns:
+        The body `vacuum_gripper`.
+
+    Raises:
+        ShopfloorError: impossible cup or vacuum, unknown hold, or `spec` has no such site.
+    """
+    if not 0.010 <= diameter <= 0.120:
+        raise ShopfloorError(f"diameter={diameter!r} m: cups have 0.010 to 0.120 m")
+    if not 0.0 < vacuum_kpa <= 95.0:
+        raise ShopfloorError(f"vacuum_kpa={vacuum_kpa!r}: an ejector reaches up to 95 kPa below atmospheric pressure")
+    if hold not in get_args(Hold):
+        raise ShopfloorError(f"hold={hold!r}: choose one of {', '.join(get_args(Hold))}")
+    force = rated_force(diameter, vacuum_kpa)
+    body = screw_on(spec, site, "vacuum_gripper")
+    set_cylinder(body, BODY_MASS, 0.022, 0.0, 0.078)
+    far_capsule(body, "vacuum_gripper_collision", (0.0, 0.0, 0.022), (0.0, 0.0, 0.062), 0.016)
+    cup = body.add_body(name="cup", pos=[0.0, 0.0, LENGTH], simple=False)
+    set_cylinder(cup, CUP_MASS, 0.5 * diameter, -0.030, 0.0)
+    cup.add_joint(
+        name="cup_bellows", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0.0, 0.0, 1.0], limited=True, range=[-TRAVEL, 0.0],
+        stiffness=STIFFNESS, damping=DAMPING, solref_limit=[0.006, 1.0],
+    )  # fmt: skip
+    add_tcp(cup, 0.0)
+    _add_lip(cup, diameter, force if hold == "field" else 0.0)
+    if hold == "valve":
+        _add_valve(spec, force)
+    if visual:
+        _draw(spec, body, cup, diameter)
+    return body
