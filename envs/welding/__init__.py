@@ -1,0 +1,1 @@
+"""Arc welding: process physics, inspection, cells and tasks."""

@@ -1,0 +1,86 @@
+"""The joint: what is welded to what, how thick, and what the drawing asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...errors import ShopfloorError
+
+Array = NDArray[np.float64]
+
+FILLET, LAP, BUTT = "fillet", "lap", "butt"
+KINDS = (FILLET, LAP, BUTT)
+
+# Shape factors F2 and F3 of EN 1011-2:2001 table D.1. For a single fillet on a T-joint the table gives F2 = 0.45 to
+# 0.67 without a rule in between; the middle of the range stands here.
+SHAPE_FACTORS = {FILLET: (0.56, 0.67), LAP: (0.7, 0.67), BUTT: (0.9, 0.9)}
+
+
+@dataclass(frozen=True)
+class Joint:
+    """One kind of joint with per-row dimensions.
+
+    Attributes:
+        n: rows.
+        kind: "fillet" (T or corner), "lap" or "butt" (a bead on plate is a butt weld without gap and groove).
+        thickness_mm: of the thinner plate (n,).
+        throat_mm: nominal throat a of a fillet, or nominal butt thickness s (n,).
+        groove_deg: included angle of a V-groove (n,).
+        root_face_mm: unbevelled part of the edge (n,).
+        backed: whether the root of a butt joint rests on backing.
+    """
+
+    n: int
+    kind: str
+    thickness_mm: Array
+    throat_mm: Array
+    groove_deg: Array
+    root_face_mm: Array
+    backed: bool = False
+
+    def of(self, rows: NDArray[np.intp]) -> Joint:
+        """The same joint for a selection of rows (m,)."""
+        dimensions = (self.thickness_mm, self.throat_mm, self.groove_deg, self.root_face_mm)
+        return Joint(rows.size, self.kind, *(array[rows] for array in dimensions), self.backed)
+
+    @property
+    def shape_factors(self) -> tuple[float, float]:
+        """F2 and F3 of EN 1011-2."""
+        return SHAPE_FACTORS[self.kind]
+
+
+def make_joint(
+    n: int,
+    kind: str,
+    thickness_mm: ArrayLike,
+    throat_mm: ArrayLike | None = None,
+    groove_deg: ArrayLike = 0.0,
+    root_face_mm: ArrayLike = 0.0,
+    backed: bool = False,
+) -> Joint:
+    """A joint of n rows from numbers or arrays (n,).
+
+    Args:
+        n: rows.
+        kind: one of `KINDS`.
+        thickness_mm, throat_mm, groove_deg, root_face_mm, backed: see `Joint`; the throat defaults to half the
+            thickness of a fillet, which is what drawings commonly ask for, and to the thickness of a butt weld.
+
+    Raises:
+        ShopfloorError: for an unknown kind or dimensions that are not positive.
+    """
+    if kind not in KINDS:
+        raise ShopfloorError(f"joint kind must be one of {', '.join(KINDS)}, got {kind!r}")
+
+    def full(value: ArrayLike) -> Array:
+        return np.broadcast_to(np.asarray(value, dtype=np.float64), (n,)).copy()
+
+    thickness = full(thickness_mm)
+    throat = (thickness if kind == BUTT else 0.5 * thickness).copy() if throat_mm is None else full(throat_mm)
+    for name, value in (("thickness_mm", thickness), ("throat_mm", throat)):
+        if not (value > 0.0).all():
+            raise ShopfloorError(f"joint {name} must be positive, got {value.min():g}")
+    return Joint(n, kind, thickness, throat, full(groove_deg), full(root_face_mm), backed)
