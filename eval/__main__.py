@@ -38,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
         num_envs=arguments.num_envs,
         threads=arguments.threads,
         progress=progress,
+        randomization=arguments.randomization,
     )
     if show:
         print("\r\x1b[K", end="", file=sys.stderr)
@@ -87,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--episodes", type=int, default=EPISODES, help="episodes, one a seed (%(default)s)")
     parser.add_argument("--seed-offset", type=int, default=HELD_OUT_SEED, help="first seed (%(default)s)")
     parser.add_argument("--kwargs", nargs="+", metavar="NAME=VALUE", help="task arguments; default: the bundle's")
+    parser.add_argument(
+        "--randomization", metavar="SPLIT", help="train, corners, ood_near, ood_far, structural, or a spec's file"
+    )
     parser.add_argument("--num-envs", type=int, default=NUM_ENVS, help="episodes at a time (%(default)s)")
     parser.add_argument("--threads", type=int, help="threads of physics; default: all cores")
     parser.add_argument("--out", metavar="FILE", help="where the result goes (evaluation.json of the run)")

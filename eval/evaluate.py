@@ -36,6 +36,8 @@ class EpisodeRecord:
         total_reward: sum of rewards.
         metrics: the task's metrics at the end, NaN where they have no meaning.
         task_params: the sample of the start distribution.
+        randomization: the values of all randomization terms at the end, empty for a task without.
+        rejected: infeasible randomization samples before the one that was used.
     """
 
     seed: int
@@ -45,6 +47,8 @@ class EpisodeRecord:
     total_reward: float
     metrics: dict[str, float]
     task_params: dict[str, Any]
+    randomization: dict[str, Any]
+    rejected: int
 
 
 def held_out_seeds(episodes: int, first: int = HELD_OUT_SEED) -> list[int]:
@@ -68,6 +72,7 @@ def evaluate(
     num_envs: int = NUM_ENVS,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    randomization: object = None,
 ) -> list[EpisodeRecord]:
     """Run one episode for each seed and report its end, in the order of the seeds.
 
@@ -80,12 +85,13 @@ def evaluate(
         num_envs: episodes that run at the same time.
         threads: size of the stepping pool; None chooses from the machine.
         progress: called with the number of episodes finished so far.
+        randomization: where the plants are drawn from, as `gymnasium.make` takes it; None for the nominal one.
     """
     if len(set(seeds)) != len(seeds) or not seeds:
         raise ShopfloorError("an evaluation needs seeds, and each of them once")
     if num_envs < 1:
         raise ShopfloorError(f"num_envs must be at least 1, got {num_envs}")
-    cell = BatchedCell(task, min(num_envs, len(seeds)), threads)
+    cell = BatchedCell(task, min(num_envs, len(seeds)), threads, randomization=randomization)
     waiting = list(reversed(seeds))
     total_reward = np.zeros(cell.n)
     records: dict[int, EpisodeRecord] = {}
@@ -117,6 +123,7 @@ def evaluate(
 
 
 def _record(cell: BatchedCell, row: int, total_reward: float, metrics: Mapping[str, Any]) -> EpisodeRecord:
+    sample = cell.randomizer
     return EpisodeRecord(
         seed=int(cell.s.seed[row]),
         success=bool(cell.success[row]),
@@ -125,7 +132,15 @@ def _record(cell: BatchedCell, row: int, total_reward: float, metrics: Mapping[s
         total_reward=total_reward,
         metrics={name: float(values[row]) for name, values in metrics.items()},
         task_params={name: values[row].tolist() for name, values in cell.params.items()},
+        randomization={} if sample is None else {k: _finite(v[row].tolist()) for k, v in sample.values.items()},
+        rejected=0 if sample is None else int(sample.rejected[row]),
     )
+
+
+def _finite(values: list[float]) -> float | list[float | None] | None:
+    """Numbers for JSON: one alone stands for itself, one that is not finite becomes None."""
+    plain = [v if math.isfinite(v) else None for v in values]
+    return plain[0] if len(plain) == 1 else plain
 
 
 def summarize(records: Sequence[EpisodeRecord], task: Task) -> dict[str, Any]:

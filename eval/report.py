@@ -20,6 +20,7 @@ from .. import __version__
 from ..contract import check_compatible, plain
 from ..deploy.bundle import Bundle
 from ..envs.engine.describe import canonical_id, contract_of
+from ..envs.randomization import choose
 from ..envs.registry import env_ids, make_task
 from ..errors import ShopfloorError
 from .evaluate import EPISODES, HELD_OUT_SEED, NUM_ENVS, evaluate, held_out_seeds, summarize
@@ -39,6 +40,7 @@ def evaluate_named(
     num_envs: int = NUM_ENVS,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
+    randomization: str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a policy by name and return the content of an evaluation.json, as plain data.
 
@@ -48,6 +50,8 @@ def evaluate_named(
         task_kwargs: its task arguments; None for the bundle's, or the defaults.
         episodes, first_seed: which held-out seeds.
         num_envs, threads, progress: see `evaluate`.
+        randomization: a split of the environment's randomization, or a spec's file with or without a split; None for
+            the nominal machine.
 
     Raises:
         ShopfloorError: if a name is unknown, the bundle is damaged, or its contract does not fit the environment.
@@ -64,9 +68,12 @@ def evaluate_named(
             listed = "".join(f"\n  - {d}" for d in differences)
             raise ShopfloorError(f"{bundle.path} was not trained for this environment:{listed}")
         self_test = bundle.self_test().note
+    chosen = choose(randomization, task.randomization)
     subject = BundlePolicy(bundle) if bundle is not None else scripted(str(policy), task)
     begin = time.perf_counter()
-    records = evaluate(subject, task, seeds, num_envs=num_envs, threads=threads, progress=progress)
+    records = evaluate(
+        subject, task, seeds, num_envs=num_envs, threads=threads, progress=progress, randomization=chosen
+    )
     wall_s = time.perf_counter() - begin
     return {
         "schema_version": SCHEMA_VERSION,
@@ -83,6 +90,9 @@ def evaluate_named(
             "fingerprint": offered.fingerprint,
             "control_hz": offered.control_hz,
         },
+        "randomization": None
+        if chosen is None
+        else {"spec": chosen.spec.name, "hash": chosen.spec.hash, "split": chosen.split},
         # episode 0 of each seed; batch 1 makes the bits those of the controller
         "protocol": {
             "suite": "held-out",

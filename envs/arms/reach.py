@@ -79,6 +79,9 @@ class ArmReach(Task):
         self.action_name = action
         self.oriented = goal == "pose"
         self.goal_conditioned = goal_conditioned
+        self.randomization = "arm_reach" + ("" if self.oriented else "_position")
+        if action == "joint_torque":
+            self.randomization += "_torque"
         self.terminate_on_success = not goal_conditioned
         self.goal_size = (7 if self.oriented else 3) if goal_conditioned else 0
         self.channels = self._channels()

@@ -9,15 +9,17 @@ import copy
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
+from ..randomization import NOMINAL, SPLITS, Episodes, Randomizer, choose, loosen_bodies
+from ..randomization.sensor_errors import ChannelPlace
 from ..randomness import MAX_SEED, KeyedRandom
-from ..sensing import POLICY, PRIVILEGED, SensorSuite
+from ..sensing import POLICY, PRIVILEGED, Channel, SensorSuite
 from .simulation import Simulation, compile_physics
 from .start import sample
 from .task import Array, RowIndex, Rows, Task
@@ -38,11 +40,34 @@ def as_seeds(seeds: Iterable[Any]) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64)
 
 
+class Forced(NamedTuple):
+    """What a reset is told about its episodes instead of drawing it, for `BatchedCell.reset`."""
+
+    params: Mapping[str, Any] | None = None
+    randomization: Mapping[str, Any] | None = None
+    split: str | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any] | None, *others: str) -> Forced:
+        """From the options of Gymnasium's reset; `others` are options that the caller takes itself.
+
+        Raises:
+            ShopfloorError: if an option is unknown.
+        """
+        options = dict(options or {})
+        forced = cls(options.pop("task_params", None), options.pop("randomization", None), options.pop("split", None))
+        unknown = [k for k in options if k not in others]
+        if unknown:
+            known = ", ".join(("task_params", "randomization", "split", *others))
+            raise ShopfloorError(f"unknown reset option {unknown[0]!r}; this environment takes {known}")
+        return forced
+
+
 class BatchedCell:
     """n rows of one task: physics, actions, sensors, rewards, episode ends.
 
     The cell works on its own copy of the task, which may therefore serve several cells. `max_steps` is the time limit
-    in control steps, by default the task's.
+    in control steps, by default the task's. `randomization` is what `randomization.choose` takes; None is nominal.
 
     After `reset` or `step` the arrays below describe the present; they are overwritten by the next call.
 
@@ -53,6 +78,8 @@ class BatchedCell:
         terminated, truncated: (n,) bool.
         reason: (n,) index into `reasons`.
         params: the sample of the start distribution of every row.
+        randomization: the spec and split in use, None for a task without.
+        randomizer: applies it, None for a task without.
     """
 
     def __init__(
@@ -62,6 +89,7 @@ class BatchedCell:
         threads: int | None = None,
         dump_dir: str | os.PathLike[str] | None = None,
         max_steps: int | None = None,
+        randomization: object = None,
     ):
         task.check()
         # `allocate` leaves views of this cell's physics in the task, which a second cell would replace
@@ -69,7 +97,8 @@ class BatchedCell:
         self.n = n
         self.timing = task.timing
         self.max_steps = task.timing.max_steps if max_steps is None else max_steps
-        self.model = compile_physics(task.cell(visual=False))
+        self.randomization = choose(randomization, task.randomization)
+        self.model = self._compile()
         if abs(self.model.opt.timestep - task.timing.timestep_s) > 1e-12:
             raise ShopfloorError(
                 f"the cell's timestep is {self.model.opt.timestep} s, the task declares {task.timing.timestep_s} s"
@@ -85,6 +114,7 @@ class BatchedCell:
         self.s.new("action", (len(self.terms),))
         task.allocate(self.s)
         self.action.bind(self.s)
+        self.randomizer = self._make_randomizer()
         self.sensors = {g: self._suite(g) for g in (POLICY, PRIVILEGED)}
         self._reward_functions = [(k, r.weight, self._quantity("reward", k)) for k, r in task.rewards.items()]
         self._metric_functions = [(k, self._quantity("metric", k)) for k in task.metrics]
@@ -103,14 +133,43 @@ class BatchedCell:
             t.name: np.zeros(n) if t.size == 1 else np.zeros((n, t.size)) for t in task.start
         }
 
+    def _compile(self) -> mujoco.MjModel:
+        spec = self.task.cell(visual=False)
+        model = compile_physics(spec)
+        if self.randomization is not None and loosen_bodies(spec, model, self.randomization.spec.terms):
+            model = compile_physics(spec)
+        return model
+
+    def _make_randomizer(self) -> Randomizer | None:
+        if self.randomization is None:
+            return None
+        places, start = [], 0
+        for channel in self.task.channels:
+            if channel.group == POLICY:
+                places.append(ChannelPlace(channel.name, start, channel.size))
+                start += channel.size
+        return Randomizer(
+            self.randomization.spec,
+            self.randomization.split,
+            plant=self.sim,
+            channels=places,
+            control_hz=self.timing.control_hz,
+            timestep=self.timing.timestep_s,
+            applied=(self.sim.batch.bind("qfrc_applied"), self.sim.batch.bind("xfrc_applied")),
+            process={t.name: t.size for t in self.task.start},
+            pictures=lambda: self.task.cell(visual=True).compile(),
+        )
+
     def _suite(self, group: str) -> SensorSuite | None:
         channels = [c for c in self.task.channels if c.group == group]
+        functions = [self._quantity("observe", c.name) for c in channels]
+        if group == PRIVILEGED and self.randomizer is not None and self.randomizer.width:
+            channels.append(sample_channel(self.randomizer))
+            functions.append(self.randomizer.normalized)
         if not channels:
             return None
-
-        return SensorSuite(
-            channels, [self._quantity("observe", c.name) for c in channels], self.n, self.timing.control_hz
-        )
+        errors = self.randomizer.sensors if group == POLICY and self.randomizer is not None else None
+        return SensorSuite(channels, functions, self.n, self.timing.control_hz, errors)
 
     def _quantity(self, prefix: str, name: str) -> Callable[[], Array]:
         """The function behind a declared name: the task's method, or else the row array of that name."""
@@ -133,6 +192,8 @@ class BatchedCell:
         rows: RowIndex | None = None,
         seeds: NDArray[np.int64] | None = None,
         params: Mapping[str, Any] | None = None,
+        randomization: Mapping[str, Any] | None = None,
+        split: str | None = None,
     ) -> None:
         """Begin an episode in `rows` (None for all).
 
@@ -140,15 +201,27 @@ class BatchedCell:
             rows: sorted row indices.
             seeds: (k,) new seeds, which restart episode numbers at 0; None continues with each row's next episode.
             params: forced values of the start distribution, for all of these rows.
+            randomization: forced values of randomization terms, for all of these rows.
+            split: where the other terms are drawn from; None for the cell's split.
+
+        Raises:
+            ShopfloorError: if a forced value or the split is not one that the task has; nothing has changed then.
         """
-        s = self.s
+        s, randomizer = self.s, self.randomizer
         rows = self._all_rows if rows is None else rows
         if seeds is not None:
             s.seed[rows] = as_seeds(seeds.tolist())
             s.episode[rows] = -1
         # sampled before anything changes, so that a bad forced value leaves the rows as they were
-        sampled = sample(self.task.start, self._random, s.seed[rows], s.episode[rows] + 1, params)
-        s.episode[rows] += 1
+        seeds, episodes = s.seed[rows], s.episode[rows] + 1
+        sampled = sample(self.task.start, self._random, seeds, episodes, params)
+        drawn = None
+        if randomizer is not None:
+            drawn = randomizer.draw(seeds, episodes, randomization, split)
+            randomizer.process(drawn, sampled)
+        elif randomization or split not in (None, NOMINAL):
+            raise ShopfloorError(f"{type(self.task).__name__} declares no randomization")
+        s.episode[rows] = episodes
         s.step[rows] = 0
         s.time_s[rows] = 0.0
         s.action[rows] = 0.0
@@ -156,7 +229,15 @@ class BatchedCell:
         for name, values in sampled.items():
             self.params[name][rows] = values
         self.sim.reset(rows)
+        written = None
+        if randomizer is not None and drawn is not None:
+            randomizer.apply(rows, seeds, episodes, drawn)
+            written = randomizer.watch(rows)
         self.task.begin(s, rows, sampled)
+        if randomizer is not None:
+            randomizer.check(rows, written)
+            randomizer.begin(rows, self.sim.ctrl[rows], self._episodes(rows))
+            self._engage()
         self.sim.forward(rows)
         self.action.reset(s, rows)
         self.task.measure(s)
@@ -168,6 +249,20 @@ class BatchedCell:
             array[rows] = 0
         for term in self.reward_terms.values():
             term[rows] = 0.0
+
+    def _episodes(self, rows: RowIndex | None) -> Episodes:
+        s = self.s
+        if rows is None:
+            return Episodes(self._all_rows, s.seed, s.episode, s.step, s.time_s)
+        return Episodes(rows, s.seed[rows], s.episode[rows], s.step[rows], s.time_s[rows])
+
+    def _engage(self) -> None:
+        """Let the randomizer into commands and readings once it has something to do there."""
+        randomizer = self.randomizer
+        if randomizer is None or not randomizer.engaged:
+            return
+        if self.sim.drive is None and randomizer.commands.terms:
+            self.sim.drive = lambda commands, rows: randomizer.drive(commands, self._episodes(rows))
 
     def setpoints(self, actions: NDArray[Any]) -> Array:
         """Set-points (n, size) in the interface's units, from actions in [-1, 1]; values outside are clipped.
@@ -201,6 +296,10 @@ class BatchedCell:
         self._reject_non_finite(setpoints)
         setpoints = np.minimum(np.maximum(setpoints, self.action_low), self.action_high)
         s.action[...] = setpoints
+        if self.randomizer is not None and self.randomizer.engaged:
+            changed = self.randomizer.before_step(self._episodes(rows))
+            if changed.size:
+                self.sim.forward(changed)
         self.action.apply(s, setpoints, rows)
         s.step += 1
         np.multiply(s.step, self.timing.control_dt, out=s.time_s)
@@ -292,6 +391,7 @@ class BatchedCell:
             "params": {k: v.copy() for k, v in self.params.items()},
             "results": {k: getattr(self, k).copy() for k in _RESULTS},
             "reward_terms": {k: v.copy() for k, v in self.reward_terms.items()},
+            "randomizer": None if self.randomizer is None else self.randomizer.get_state(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -315,6 +415,9 @@ class BatchedCell:
             getattr(self, name)[...] = values
         for name, values in state["reward_terms"].items():
             self.reward_terms[name][...] = values
+        if self.randomizer is not None and state["randomizer"] is not None:
+            self.randomizer.set_state(state["randomizer"])
+            self._engage()
         self.task.measure(self.s)
 
     def render_model(self) -> mujoco.MjModel:
@@ -329,6 +432,32 @@ class BatchedCell:
             if ours != theirs:
                 raise ShopfloorError(f"the cell's visual model has {size}={theirs}, its physics model {ours}")
         return model
+
+
+def sample_info(cell: BatchedCell) -> dict[str, NDArray[Any]]:
+    """The randomization of every row for `info`: split, spec, rejected draws and all values, (n,) or (n, size)."""
+    randomizer = cell.randomizer
+    if randomizer is None:
+        return {}
+    values = {k: v[:, 0] if v.shape[1] == 1 else v for k, v in randomizer.values.items()}
+    return {
+        "split": _SPLITS[randomizer.split],
+        "spec": np.full(cell.n, randomizer.spec.hash, dtype=object),
+        "rejected": randomizer.rejected,
+        **values,
+    }
+
+
+_SPLITS = np.array(SPLITS, dtype=object)
+
+
+def sample_channel(randomizer: Randomizer) -> Channel:
+    """The privileged channel that tells the values of all randomization terms."""
+    names = tuple(f"{t}.{c}" for t, cs in randomizer.component_names.items() for c in cs)
+    return Channel(
+        "randomization", len(names), "1", -100.0, 100.0, scale=1.0, group=PRIVILEGED, labels=names,
+        description="randomized values; the training range of each is -1 to 1",
+    )  # fmt: skip
 
 
 _RESULTS = ("reward", "success", "terminated", "truncated", "reason")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
-from .core import BatchedCell, as_seeds
+from .core import BatchedCell, Forced, as_seeds, sample_info
 from .rendering import CellRenderer, HumanViewer, check_picture, check_render_mode
 from .spaces import action_space, observation_groups, observation_space, observe, select_row
 from .task import Array, Task
@@ -28,6 +28,8 @@ class CellEnv(gym.Env[Any, Any]):
         render_mode: "rgb_array", "depth_array", "human" or None.
         width, height, camera, render_quality: see `CellRenderer`.
         dump_dir: where a failed simulation leaves its state.
+        randomization: a split of the task's own randomization ("train", "ood_near", ...), the path of a spec with or
+            without a split ("my.yaml:train"), a `Spec` or a `Randomization`; None for the nominal machine.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "depth_array", "human"], "render_fps": 50}
@@ -43,10 +45,10 @@ class CellEnv(gym.Env[Any, Any]):
         camera: str | None = None,
         render_quality: str = "full",
         dump_dir: str | None = None,
+        randomization: object = None,
     ):
         check_render_mode(render_mode)
         check_picture(task, width, height, camera, render_quality)
-        self.groups = observation_groups(task, observation)
         self._declaration = task
         self._arguments: dict[str, Any] = {
             "observation": observation,
@@ -56,15 +58,33 @@ class CellEnv(gym.Env[Any, Any]):
             "camera": camera,
             "render_quality": render_quality,
             "dump_dir": dump_dir,
+            "randomization": randomization,
         }
-        self.cell = BatchedCell(task, 1, dump_dir=dump_dir)
         self.metadata = env_metadata(task)
-        self.observation_space = observation_space(self.cell, self.groups)
-        self.action_space = action_space(self.cell)
+        self._build(task)
         self.render_mode = render_mode
         self._renderer: CellRenderer | None = None
         self._viewer: HumanViewer | None = None
         self._begun = False
+
+    def _build(self, task: Task) -> None:
+        a = self._arguments
+        cell = BatchedCell(task, 1, dump_dir=a["dump_dir"], randomization=a["randomization"])
+        self.groups = observation_groups(cell, a["observation"])
+        self.cell = cell
+        self.observation_space = observation_space(cell, self.groups)
+        self.action_space = action_space(cell)
+
+    def randomize(self, randomization: object) -> None:
+        """Use another randomization from the next reset on; `randomization.choose` says what is understood.
+
+        Raises:
+            ShopfloorError: if an episode has begun, whose state would be lost.
+        """
+        if self._begun:
+            raise ShopfloorError("randomize() after reset(): choose the randomization before the first episode")
+        self._arguments["randomization"] = randomization
+        self._build(self._declaration)
 
     @property
     def task(self) -> Task:
@@ -81,22 +101,20 @@ class CellEnv(gym.Env[Any, Any]):
 
         Args:
             seed: non-negative seed.
-            options: `task_params`, forced values of the start distribution.
+            options: `task_params`, forced values of the start distribution; `randomization`, forced values of
+                randomization terms; `split`, where the other terms are drawn from.
 
         Raises:
             ShopfloorError: if an option is unknown or malformed.
         """
         super().reset(seed=seed)
-        options = dict(options or {})
-        params = options.pop("task_params", None)
-        if options:
-            raise ShopfloorError(f"unknown reset option {next(iter(options))!r}; this environment takes task_params")
+        forced = Forced.of(options)
         seeds = None
         if seed is not None:
             seeds = as_seeds([seed])
         elif not self._begun:
             seeds = self.np_random.integers(0, 2**31, size=1, dtype=np.int64)
-        self.cell.reset(None, seeds, params)
+        self.cell.reset(None, seeds, *forced)
         self._begun = True
         return self._observe(), self._info()
 
@@ -195,6 +213,7 @@ class CellEnv(gym.Env[Any, Any]):
             "metrics": {k: None if math.isnan(v[0]) else float(v[0]) for k, v in cell.metrics().items()},
             "violations": {k: bool(v[0]) for k, v in cell.violations().items()},
             "task_params": {k: float(v[0]) if v.ndim == 1 else v[0].copy() for k, v in cell.params.items()},
+            "randomization": {k: v[:1].tolist()[0] for k, v in sample_info(cell).items()},
         }
 
 

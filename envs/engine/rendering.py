@@ -141,6 +141,8 @@ class CellRenderer:
         if not 0 <= row < self.cell.n:
             raise ShopfloorError(f"row must be in [0, {self.cell.n}), got {row}")
         camera = self.camera if camera is None else self._checked(camera)
+        if self.cell.randomizer is not None:
+            self.cell.randomizer.visuals(self.model, row)
         self.cell.sim.copy_row(row, self.model, self.data)
         renderer = self._renderer
         if depth:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,9 @@ class Simulation:
         self.failed = np.zeros(n, dtype=bool)
         self.failure: dict[int, str] = {}
         self._fields: dict[str, Array] = {}
+        self._stale = np.zeros(n, dtype=bool)
+        #: turns commands (k, substeps, nu) of rows (None for all) into what reaches the actuators
+        self.drive: Callable[[Array, Rows | None], Array] | None = None
 
     # -- names, resolved at build -----------------------------------------------------------------------------
 
@@ -160,9 +163,18 @@ class Simulation:
     def set_const(self, rows: Rows) -> None:
         """Recompute the constants that MuJoCo derives from model fields, in the given rows."""
         self._guard(lambda: self.batch.set_const(rows))
+        self._stale[rows] = False
+
+    def stale(self, rows: Rows) -> None:
+        """Note that fields of rows have changed on which constants depend; `forward` recomputes them."""
+        self._stale[rows] = True
 
     def forward(self, rows: Rows | None = None) -> None:
-        """Bring position- and velocity-dependent fields up to date with the state."""
+        """Bring derived constants and position- and velocity-dependent fields up to date with fields and state."""
+        if self._stale.any():
+            stale = np.flatnonzero(self._stale) if rows is None else rows[self._stale[rows]]
+            if stale.size:
+                self.set_const(stale)
         self._guard(lambda: self.batch.forward(rows, stage=_VEL))
 
     def step(self, substeps: int, rows: Rows | None = None) -> None:
@@ -183,29 +195,42 @@ class Simulation:
             With `record`, (k, substeps, nsensordata): entry j is at the beginning of physics step j, except the last,
             which is at the end of the control step.
         """
+        if self.drive is not None:
+            controls = self.drive(controls, rows)
         before = self._begin()
-        substeps = controls.shape[1]
-        # our own buffer, because the call returns none when a row raises
-        out: dict[Any, Array] = {}
-        if record:
-            out["sensordata"] = np.zeros((controls.shape[0], substeps - 1, self.model.nsensordata))
+        count, substeps = controls.shape[:2]
+        records = np.zeros((count, substeps, self.model.nsensordata)) if record else None
+        sensors = self.batch.bind("sensordata")
+        # the fields are current at the beginning, which saves the first step half of its work; the steps between know
+        # nothing of that, and the last one ends in the velocity stage so that the next control step has it as well
         if substeps > 1:
-            # the last step is separate: a step that ends in the velocity stage leaves current fields for free
+            self._set_controls(controls[:, 0], rows)
+            self._guard(lambda: self.batch.step(rows, 1, _NONE), self._start)
+            if records is not None:
+                records[:, 0] = sensors if rows is None else sensors[rows]
+        if substeps > 2:
+            # our own buffer, because the call returns none when a row raises
+            out: dict[Any, Array] = {}
+            if records is not None:
+                out["sensordata"] = np.zeros((count, substeps - 2, self.model.nsensordata))
             self._guard(
-                lambda: self.batch.rollout(substeps - 1, controls[:, :-1], record=tuple(out), ids=rows, out=out),
+                lambda: self.batch.rollout(substeps - 2, controls[:, 1:-1], record=tuple(out), ids=rows, out=out),
                 self._start,
             )
-        if rows is None:
-            self.ctrl[:] = controls[:, -1]
-        else:
-            self.ctrl[rows] = controls[:, -1]
+            if records is not None:
+                records[:, 1:-1] = out["sensordata"]
+        self._set_controls(controls[:, -1], rows)
         self._guard(lambda: self.batch.step(rows, 1, _VEL), self._start)
         self._end(before)
-        if not record:
-            return None
-        last = self.batch.bind("sensordata")
-        last = last if rows is None else last[rows]
-        return np.concatenate((out["sensordata"], last[:, None]), axis=1)
+        if records is not None:
+            records[:, -1] = sensors if rows is None else sensors[rows]
+        return records
+
+    def _set_controls(self, controls: Array, rows: Rows | None) -> None:
+        if rows is None:
+            self.ctrl[:] = controls
+        else:
+            self.ctrl[rows] = controls
 
     def jacobian(self, body: int, point: Array) -> tuple[Array, Array]:
         """Translational and rotational Jacobians (n, 3, nv) of world points (n, 3) on a body."""
@@ -289,6 +314,7 @@ class Simulation:
         if state["fields"]:
             self.batch.state[...] = state["state"]
             self.batch.set_const()
+            self._stale[...] = False
         self.batch.state[...] = state["state"]
         self.failed[...] = state["failed"]
         self.failure = dict(state["failure"])

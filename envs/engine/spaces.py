@@ -11,13 +11,12 @@ from gymnasium import spaces
 from ...errors import ShopfloorError
 from ..sensing import POLICY, PRIVILEGED
 from .core import BatchedCell
-from .task import Task
 
 
-def observation_groups(task: Task, observation: str | Sequence[str]) -> tuple[str, ...]:
-    """The channel groups asked for, checked against the task."""
+def observation_groups(cell: BatchedCell, observation: str | Sequence[str]) -> tuple[str, ...]:
+    """The channel groups asked for, checked against those that the cell has."""
     groups = (observation,) if isinstance(observation, str) else tuple(observation)
-    known = [g for g in (POLICY, PRIVILEGED) if any(c.group == g for c in task.channels)]
+    known = [g for g in (POLICY, PRIVILEGED) if cell.sensors[g] is not None]
     bad = [g for g in groups if g not in known]
     if bad or not groups or len(set(groups)) != len(groups):
         raise ShopfloorError(f"observation must name one or more of the groups {known}, got {observation!r}")

@@ -179,6 +179,8 @@ class Task(ABC):
         cameras: names of the cell's cameras, the default one first.
         versions: version history, "vN" -> what changed.
         references: literature and data sheets.
+        randomization: the task's domain randomization, the name of a spec of `configs/randomization` or a path; None
+            for a task without.
     """
 
     title: ClassVar[str] = ""
@@ -195,6 +197,7 @@ class Task(ABC):
     cameras: tuple[str, ...] = ("overview",)
     versions: ClassVar[Mapping[str, str]] = {}
     references: ClassVar[Sequence[str]] = ()
+    randomization: str | None = None
 
     @abstractmethod
     def cell(self, visual: bool) -> mujoco.MjSpec:

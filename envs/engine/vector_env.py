@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
-from .core import BatchedCell, as_seeds
+from .core import BatchedCell, Forced, as_seeds, sample_info
 from .rendering import RENDER_MODES, CellRenderer, HumanViewer, check_picture, check_render_mode
 from .spaces import action_space, observation_groups, observation_space, observe, select_row
 from .task import Array, RowIndex, Task
@@ -35,6 +35,8 @@ class CellVectorEnv(VectorEnv):
         width, height, camera, render_quality: see `CellRenderer`.
         render_row: the row that `human` shows.
         dump_dir: where rows whose physics failed leave their state.
+        randomization: a split of the task's own randomization ("train", "ood_near", ...), the path of a spec with or
+            without a split ("my.yaml:train"), a `Spec` or a `Randomization`; None for the nominal machine.
     """
 
     def __init__(
@@ -53,9 +55,9 @@ class CellVectorEnv(VectorEnv):
         render_quality: str = "full",
         render_row: int = 0,
         dump_dir: str | None = None,
+        randomization: object = None,
     ):
         check_render_mode(render_mode)
-        self.groups = observation_groups(task, observation)
         if max_episode_steps is not None and max_episode_steps < 1:
             raise ShopfloorError(f"max_episode_steps must be at least 1, got {max_episode_steps}")
         try:
@@ -77,18 +79,12 @@ class CellVectorEnv(VectorEnv):
             "render_quality": render_quality,
             "render_row": render_row,
             "dump_dir": dump_dir,
+            "randomization": randomization,
         }
-        self.cell = BatchedCell(task, num_envs, threads, dump_dir, max_episode_steps)
+        self._declaration = task
+        self._build(task)
         if not 0 <= render_row < num_envs:
             raise ShopfloorError(f"render_row must be in [0, {num_envs}), got {render_row}")
-        self._declaration = task
-        self._reasons = np.array(self.cell.reasons, dtype=object)
-        self.num_envs = num_envs
-        self.max_episode_steps = self.cell.max_steps
-        self.single_observation_space = observation_space(self.cell, self.groups)
-        self.single_action_space = action_space(self.cell)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
         self.render_mode = render_mode
         self.metadata = env_metadata(task, self.autoreset_mode)
         self._picture = (width, height, camera, render_quality)
@@ -99,6 +95,30 @@ class CellVectorEnv(VectorEnv):
         self._begun = False
         self._all = np.ones(num_envs, dtype=bool)
         self._all.flags.writeable = False
+
+    def _build(self, task: Task) -> None:
+        a = self._arguments
+        cell = BatchedCell(task, a["num_envs"], a["threads"], a["dump_dir"], a["max_episode_steps"], a["randomization"])
+        self.groups = observation_groups(cell, a["observation"])
+        self.cell = cell
+        self._reasons = np.array(cell.reasons, dtype=object)
+        self.num_envs = cell.n
+        self.max_episode_steps = cell.max_steps
+        self.single_observation_space = observation_space(cell, self.groups)
+        self.single_action_space = action_space(cell)
+        self.observation_space = batch_space(self.single_observation_space, cell.n)
+        self.action_space = batch_space(self.single_action_space, cell.n)
+
+    def randomize(self, randomization: object) -> None:
+        """Use another randomization from the next reset on; `randomization.choose` says what is understood.
+
+        Raises:
+            ShopfloorError: if episodes have begun, whose state would be lost.
+        """
+        if self._begun:
+            raise ShopfloorError("randomize() after reset(): choose the randomization before the first episode")
+        self._arguments["randomization"] = randomization
+        self._build(self._declaration)
 
     @property
     def task(self) -> Task:
@@ -115,31 +135,28 @@ class CellVectorEnv(VectorEnv):
         Args:
             seed: row i gets seed + i, or the i-th of a sequence (None leaves that row's seed and takes its next
                 episode). Without a seed every row goes on to its next episode, the first time under a random seed.
-            options: `reset_mask`, (n,) bool, the rows to reset; `task_params`, forced values of the start
-                distribution for those rows.
+            options: `reset_mask`, (n,) bool, the rows to reset; for those rows `task_params`, forced values of the
+                start distribution, `randomization`, forced values of randomization terms, and `split`, where the other
+                terms are drawn from.
 
         Raises:
             ShopfloorError: if an option is unknown or malformed.
         """
         options = dict(options or {})
         mask = self._check_mask(options.pop("reset_mask", None))
-        params = options.pop("task_params", None)
-        if options:
-            raise ShopfloorError(
-                f"unknown reset option {next(iter(options))!r}; this environment takes reset_mask and task_params"
-            )
+        forced = Forced.of(options, "reset_mask")
         rows = np.flatnonzero(mask)
         fresh = rows if not self._begun else np.zeros(0, dtype=np.intp)
         seeds = self._seeds(seed)
         if seed is None and fresh.size:
-            self.cell.reset(rows, self._random_seeds(rows.size), params)
+            self.cell.reset(rows, self._random_seeds(rows.size), *forced)
         elif seed is None:
-            self.cell.reset(rows, None, params)
+            self.cell.reset(rows, None, *forced)
         else:
-            self._reset_seeded(rows, seeds, params)
+            self._reset_seeded(rows, seeds, forced)
         if not self._begun and rows.size < self.num_envs:
             others = np.flatnonzero(~mask)
-            self.cell.reset(others, self._random_seeds(others.size), None)
+            self.cell.reset(others, self._random_seeds(others.size))
         self._begun = True
         self._done[rows] = False
         return self._observe(), self._infos(None if mask.all() else mask)
@@ -288,14 +305,14 @@ class CellVectorEnv(VectorEnv):
     def _random_seeds(self, count: int) -> NDArray[np.int64]:
         return self.np_random.integers(0, 2**31, size=count, dtype=np.int64)
 
-    def _reset_seeded(self, rows: RowIndex, seeds: list[int | None], params: Mapping[str, Any] | None) -> None:
+    def _reset_seeded(self, rows: RowIndex, seeds: list[int | None], forced: Forced) -> None:
         seeded = np.array([r for r in rows.tolist() if seeds[r] is not None], dtype=np.intp)
         following = np.array([r for r in rows.tolist() if seeds[r] is None], dtype=np.intp)
         if seeded.size:
-            self.cell.reset(seeded, as_seeds(seeds[r] for r in seeded.tolist()), params)
+            self.cell.reset(seeded, as_seeds(seeds[r] for r in seeded.tolist()), *forced)
         if following.size:
             fresh = None if self._begun else self._random_seeds(following.size)
-            self.cell.reset(following, fresh, params)
+            self.cell.reset(following, fresh, *forced)
 
     def _observe(self) -> Any:
         return observe(self.cell, self.groups)
@@ -325,6 +342,8 @@ class CellVectorEnv(VectorEnv):
             "_violations": have,
             "task_params": nested(cell.params, True),
             "_task_params": have,
+            "randomization": nested(sample_info(cell), True),
+            "_randomization": have,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,24 @@ from ..randomness import KeyedRandom
 from .channel import Channel
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+Integers = NDArray[np.int64]
 NOISE_BLOCK = 64  # control steps of noise drawn at a time
+
+
+class ReadingErrors(Protocol):
+    """Errors beyond the declared ones, in two places of the chain; a control step 0 begins an episode.
+
+    Arguments are readings (k, size) and, all (k,), their rows, seeds, episode numbers and control steps.
+    """
+
+    terms: tuple[Any, ...]
+
+    def measure(self, value: Array, rows: Index, seeds: Integers, episodes: Integers, steps: Integers) -> Array:
+        """What the transducer adds, before quantization."""
+
+    def transmit(self, value: Array, rows: Index, seeds: Integers, episodes: Integers, steps: Integers) -> Array:
+        """What the line adds, before history."""
 
 
 class SensorSuite:
@@ -27,9 +44,18 @@ class SensorSuite:
         observe: one function a channel that returns the true value (n, size).
         n: number of rows.
         control_hz: control rate.
+        errors: errors beyond the declared ones.
     """
 
-    def __init__(self, channels: Sequence[Channel], observe: Sequence[Callable[[], Array]], n: int, control_hz: float):
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        observe: Sequence[Callable[[], Array]],
+        n: int,
+        control_hz: float,
+        errors: ReadingErrors | None = None,
+    ):
+        self._errors = errors if errors is not None and errors.terms else None
         self.channels = tuple(channels)
         # groups draw apart: what a critic sees must not tell the noise of what the policy sees
         group = self.channels[0].group
@@ -94,6 +120,8 @@ class SensorSuite:
         reading = self._sense(rows, seeds, episodes, step, first=True)
         if self._delay_line is not None:
             self._delay_line[rows] = reading[:, None]
+        if self._errors is not None:
+            reading = self._errors.transmit(reading, rows, seeds, episodes, step)
         self.readings[rows] = reading
         if self._history is not None:
             self._history[rows] = reading[:, None]
@@ -115,6 +143,9 @@ class SensorSuite:
             reading = reading.copy()
             for part, delay in self._delayed:
                 reading[:, part] = line[:, -1 - delay, part]
+        if self._errors is not None:
+            index = self._all_rows if isinstance(rows, slice) else rows
+            reading = self._errors.transmit(reading, index, seeds, episodes, steps)
         self.readings[rows] = reading
         if self._history is not None:
             past = self._history[rows]
@@ -141,6 +172,9 @@ class SensorSuite:
                 value[:, part] += noise[:, source]
         if self._biased.size:
             value[:, self._biased] += self._bias[rows][:, self._biased]
+        if self._errors is not None:
+            index = self._all_rows if isinstance(rows, slice) else rows
+            value = self._errors.measure(value, index, seeds, episodes, steps)
         if self._quantized.size:
             value[:, self._quantized] = np.round(value[:, self._quantized] / self._quantum) * self._quantum
         np.minimum(np.maximum(value, self.low, out=value), self.high, out=value)

@@ -65,6 +65,7 @@ class WaferTransfer(Task):
     }
     cameras = CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
+    randomization = "wafer_transfer"
     references: ClassVar[tuple[str, ...]] = (
         "Lucas et al., US patent 5655060 (Brooks Automation, 1997): friction limits acceleration, resonance jerk",
         "Goyal, Ruina, Papadopoulos: Planar sliding with dry friction, Wear 143, 1991",

@@ -1,0 +1,172 @@
+"""What happens to a command between controller and servo: resolution, loss, delay, gain, offset, play."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ShopfloorError
+from .keyed import StepNumbers, fill_uniform
+from .spec import Term
+from .targets import resolve
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+_NEUTRAL = {"delay": 0.0, "dropout": 0.0, "gain": 1.0, "offset": 0.0, "quantization": 0.0, "backlash": 0.0}
+
+
+class CommandPath:
+    """The command path of n rows, between the action interface and the actuators of the model.
+
+    In the order of a real chain: the word that the controller sends has a resolution, may be lost (the drive keeps the
+    one before), arrives late, is turned into motion with a gain and an offset, and passes a gear with play. The delay
+    is a real number of physics steps, interpolated between them, and its buffer holds the command at which the
+    episode starts: nothing jumps at a reset.
+
+    Args:
+        model: the compiled model.
+        terms: terms with `command.*` effects.
+        n: number of rows.
+        timestep: time between two commands, s.
+        slowest: largest delay that will be asked for, s.
+    """
+
+    def __init__(self, model: mujoco.MjModel, terms: Sequence[Term], n: int, timestep: float, slowest: float):
+        self.terms = tuple(terms)
+        self._timestep = timestep
+        self._found = {t.name: resolve(model, t) for t in terms}
+        kinds = {t.effect.removeprefix("command.") for t in terms}
+        self._values = {k: np.full((n, model.nu), _NEUTRAL[k]) for k in _NEUTRAL if k in kinds}
+        self._depth = int(np.ceil(slowest / timestep - 1e-9)) + 1 if "delay" in kinds else 0
+        self._past = np.zeros((n, self._depth, model.nu))
+        self._start = np.zeros((n, model.nu))
+        self._sent = np.zeros((n, model.nu))
+        self._play = np.zeros((n, model.nu))
+        self._lost = {
+            t.name: StepNumbers(t.name, n, self.size_of(t), fill_uniform)
+            for t in terms
+            if t.effect == "command.dropout"
+        }
+
+    def size_of(self, term: Term) -> int:
+        """Number of components of a term."""
+        return 1 if term.shared else self._found[term.name].index.size
+
+    def names_of(self, term: Term) -> list[str]:
+        """A name for each component of a term."""
+        return ["all"] if term.shared else list(self._found[term.name].names)
+
+    def write(self, term: Term, rows: Rows, values: Array) -> None:
+        """Set a term's values (k, size) in rows (k,).
+
+        Raises:
+            ShopfloorError: if a delay is longer than the buffer.
+        """
+        kind = term.effect.removeprefix("command.")
+        if kind == "delay" and values.size and values.max() > (self._depth - 1) * self._timestep + 1e-9:
+            raise ShopfloorError(
+                f"term {term.name!r}: a delay of {values.max():g} s is beyond the longest of its splits, "
+                f"{(self._depth - 1) * self._timestep:g} s"
+            )
+        index = self._found[term.name].index
+        self._values[kind][rows[:, None], index] = np.broadcast_to(values, (rows.size, index.size))
+
+    def neutral(self, rows: Rows) -> None:
+        """A path that changes nothing, in the given rows."""
+        for kind, array in self._values.items():
+            array[rows] = _NEUTRAL[kind]
+
+    def begin(self, rows: Rows, commands: Array) -> None:
+        """Start episodes of rows (k,) at commands (k, nu), which have stood for ever."""
+        self._past[rows] = commands[:, None]
+        self._start[rows] = commands
+        self._sent[rows] = commands
+        self._play[rows] = commands
+
+    def pass_on(
+        self,
+        commands: Array,
+        rows: Rows,
+        seeds: NDArray[np.int64],
+        episodes: NDArray[np.int64],
+        steps: NDArray[np.int64],
+    ) -> Array:
+        """What arrives at the actuators, (k, substeps, nu), of commands of that shape sent in one control step."""
+        values, out = self._values, commands
+        if "quantization" in values:
+            step = values["quantization"][rows][:, None]
+            out = np.where(step > 0.0, np.round(out / np.where(step > 0.0, step, 1.0)) * step, out)
+        if self._lost:
+            out = self._drop(out, rows, seeds, episodes, steps)
+        if self._depth:
+            out = self._delayed(out, rows)
+        if "gain" in values:
+            start = self._start[rows][:, None]
+            out = start + values["gain"][rows][:, None] * (out - start)
+        if "offset" in values:
+            out = out + values["offset"][rows][:, None]
+        if "backlash" in values:
+            out = self._with_play(out, rows)
+        return out
+
+    def _drop(
+        self, out: Array, rows: Rows, seeds: NDArray[np.int64], episodes: NDArray[np.int64], steps: NDArray[np.int64]
+    ) -> Array:
+        lost = np.zeros((rows.size, out.shape[2]), dtype=bool)
+        for term in self.terms:
+            numbers = self._lost.get(term.name)
+            if numbers is not None:
+                index = self._found[term.name].index
+                drawn = np.broadcast_to(numbers.at(rows, seeds, episodes, steps), (rows.size, index.size))
+                lost[:, index] |= drawn < self._values["dropout"][rows[:, None], index]
+        sent = self._sent[rows]
+        out = np.where(lost[:, None], sent[:, None], out)
+        self._sent[rows] = out[:, -1]
+        return out
+
+    def _delayed(self, out: Array, rows: Rows) -> Array:
+        substeps = out.shape[1]
+        line = np.concatenate((self._past[rows], out), axis=1)
+        self._past[rows] = line[:, substeps:]
+        age = self._values["delay"][rows][:, None] / self._timestep
+        at = self._depth + np.arange(substeps)[None, :, None] - age
+        # a whole number of steps must not be blurred by rounding
+        nearest = np.round(at)
+        at = np.where(np.abs(at - nearest) < 1e-9, nearest, at)
+        first = np.maximum(np.floor(at).astype(np.intp), 0)
+        fraction = at - first
+        early = np.take_along_axis(line, first, axis=1)
+        late = np.take_along_axis(line, np.minimum(first + 1, line.shape[1] - 1), axis=1)
+        return early + fraction * (late - early)
+
+    def _with_play(self, out: Array, rows: Rows) -> Array:
+        half = 0.5 * self._values["backlash"][rows]
+        position = self._play[rows]
+        moved = np.empty_like(out)
+        for j in range(out.shape[1]):
+            position = np.minimum(np.maximum(position, out[:, j] - half), out[:, j] + half)
+            moved[:, j] = position
+        self._play[rows] = position
+        return moved
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that later commands depend on, copied."""
+        return {
+            "values": {k: v.copy() for k, v in self._values.items()},
+            "buffers": [a.copy() for a in (self._past, self._start, self._sent, self._play)],
+            "lost": {k: v.get_state() for k, v in self._lost.items()},
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `get_state` returned."""
+        for key, value in state["values"].items():
+            self._values[key][...] = value
+        for array, value in zip((self._past, self._start, self._sent, self._play), state["buffers"], strict=True):
+            array[...] = value
+        for key, value in state["lost"].items():
+            self._lost[key].set_state(value)

@@ -1,0 +1,460 @@
+"""The randomizer: one spec on one batch of simulations, from the sample of an episode to what it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ShopfloorError
+from .catalogue import ACTUATION, DISTURBANCE, MODEL, PROCESS, SENSING, SET, VISUAL
+from .command_path import CommandPath
+from .distributions import Distribution
+from .disturbance import Disturbances
+from .dynamic import DynamicValues
+from .model_effects import ModelEffects, Plant
+from .sampler import Sampler
+from .sensor_errors import ChannelPlace, SensorErrors
+from .spec import CORNERS, NOMINAL, OOD_FAR, SPLITS, STRUCTURAL, TRAIN, Spec, Term, operate
+from .targets import resolve
+from .visual import Visuals
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+
+class Curriculum(Protocol):
+    """What chooses the distributions of the split `train` as training goes on."""
+
+    def distributions(self, seed: int, episode: int) -> Mapping[str, Distribution]:
+        """Distributions that replace the spec's in one episode, by term."""
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Which episodes some rows are in: indices, seeds, episode numbers, control steps and times, all (k,)."""
+
+    rows: Rows
+    seeds: NDArray[np.int64]
+    episodes: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    time_s: Array
+
+
+@dataclass
+class Drawn:
+    """Values of the rows that begin an episode, not yet applied.
+
+    Attributes:
+        values: term -> (k, size).
+        active: term -> (k,) whether the term is drawn or forced; where it is not, the value is the nominal one.
+        held: names of terms that keep a forced value through the episode.
+        distributions: of dynamic terms, for each of the k rows.
+        rejected: (k,) infeasible draws before the one that was kept.
+        split: the split that they are of.
+    """
+
+    values: dict[str, Array]
+    active: dict[str, NDArray[np.bool_]]
+    held: set[str]
+    distributions: list[Mapping[str, Distribution]]
+    rejected: NDArray[np.int64]
+    split: str
+
+
+class Randomizer:
+    """Randomizes n rows.
+
+    A row whose values are all nominal is touched by nothing; as long as all rows are, the hooks into stepping and
+    sensing stay out and the environment is bit for bit the one without randomization.
+
+    Args:
+        spec: the spec.
+        split: the split of episodes for which `draw` is told none.
+        plant: the simulations.
+        channels: the channels of the policy, in order.
+        control_hz, timestep: rates.
+        applied: live views of the applied forces, (n, nv) on joints and (n, nbody, 6) on bodies.
+        process: size of each parameter of the task's start distribution, by name.
+        pictures: compiles the model that pictures are drawn from; called if a term acts on looks.
+
+    Attributes:
+        values: term -> (n, size), the values in force.
+        split: (n,) index into `SPLITS`.
+        rejected: (n,) infeasible draws before the present sample.
+        component_names: term -> a name for each of its components; `width` counts them all.
+        engaged: whether any row has ever been randomized.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        split: str,
+        plant: Plant,
+        channels: Sequence[ChannelPlace],
+        control_hz: float,
+        timestep: float,
+        applied: tuple[Array, Array],
+        process: Mapping[str, int],
+        pictures: Callable[[], mujoco.MjModel],
+    ):
+        self.spec = spec
+        self.default_split = _checked_split(split)
+        self.curriculum: Curriculum | None = None
+        self._plant = plant
+        of = {f: [t for t in spec.terms if t.info.family == f] for f in (PROCESS, DISTURBANCE, SENSING, VISUAL)}
+        of[MODEL] = [t for t in spec.terms if t.info.family == MODEL or t.effect in _ACTUATOR_FIELDS]
+        of[ACTUATION] = [t for t in spec.terms if t.effect.startswith("command.")]
+        self._of = of
+        self.model = ModelEffects(plant, of[MODEL])
+        self.commands = CommandPath(plant.model, of[ACTUATION], plant.n, timestep, _largest(spec, "command.delay"))
+        self.sensors = SensorErrors(channels, of[SENSING], plant.n, control_hz, _largest(spec, "sensor.latency"))
+        self.disturbances = Disturbances(plant.model, of[DISTURBANCE], *applied)
+        self._looks = Visuals(pictures(), of[VISUAL]).bound if of[VISUAL] else []
+        self._process = {t.name: t.effect.removeprefix("task.") for t in of[PROCESS]}
+        self.component_names = self._component_names(process)
+        self.sampler = Sampler(spec, {k: len(v) for k, v in self.component_names.items()})
+        self.dynamic = {
+            t.name: DynamicValues(t, plant.n, len(self.component_names[t.name])) for t in spec.terms if t.dynamic
+        }
+        self._nominal = {t.name: self._nominal_of(t) for t in spec.terms}
+        self.values = {name: np.tile(v, (plant.n, 1)) for name, v in self._nominal.items()}
+        self._active = {t.name: np.zeros(plant.n, dtype=bool) for t in spec.terms}
+        self.split = np.zeros(plant.n, dtype=np.int64)
+        self.rejected = np.zeros(plant.n, dtype=np.int64)
+        self.engaged = False
+        self._modelled = {b.term.name for b in self.model.bound}
+        self._checked_clash = not self.model.bound
+        self.width = sum(len(v) for v in self.component_names.values())
+        self._normalized = np.zeros((plant.n, self.width))
+        self._visuals: tuple[mujoco.MjModel, Visuals] | None = None
+
+    # -- names and nominal values -----------------------------------------------------------------------------
+
+    def _component_names(self, process: Mapping[str, int]) -> dict[str, list[str]]:
+        bound = {b.term.name: list(b.names) for b in (*self.model.bound, *self._looks)}
+        out: dict[str, list[str]] = {}
+        for term in self.spec.terms:
+            family = term.info.family
+            if term.name in bound:
+                out[term.name] = bound[term.name]
+            elif family == ACTUATION:
+                out[term.name] = self.commands.names_of(term)
+            elif family == SENSING:
+                out[term.name] = self.sensors.names_of(term)
+            elif family == DISTURBANCE:
+                out[term.name] = self.disturbances.names_of(term)
+            else:
+                out[term.name] = self._process_names(term, process)
+        return out
+
+    def _process_names(self, term: Term, process: Mapping[str, int]) -> list[str]:
+        name = self._process[term.name]
+        if name not in process:
+            raise ShopfloorError(
+                f"term {term.name!r}: the task has no parameter {name!r}; it has: {', '.join(process) or 'none'}"
+            )
+        return [name] if term.shared or process[name] == 1 else [f"{name}[{i}]" for i in range(process[name])]
+
+    def _nominal_of(self, term: Term) -> Array:
+        for bound in (*self.model.bound, *self._looks):
+            if bound.term.name == term.name:
+                return bound.nominal
+        known = np.nan if term.nominal is None else term.nominal
+        return np.full(len(self.component_names[term.name]), known)
+
+    # -- the beginning of an episode --------------------------------------------------------------------------
+
+    def draw(
+        self,
+        seeds: NDArray[np.int64],
+        episodes: NDArray[np.int64],
+        forced: Mapping[str, Any] | None = None,
+        split: str | None = None,
+    ) -> Drawn:
+        """Values of episodes; changes nothing.
+
+        Args:
+            seeds, episodes: (k,) keys of the draws.
+            forced: values by term that replace draws in all of them.
+            split: the split; None for the default one.
+
+        Raises:
+            ShopfloorError: if a forced term or value, or the split, is unknown or impossible.
+        """
+        split = self.default_split if split is None else _checked_split(split)
+        held = self._check_forced(forced)
+        count = len(seeds)
+        values = {name: np.tile(v, (count, 1)) for name, v in self._nominal.items()}
+        active = {name: np.zeros(count, dtype=bool) for name in values}
+        rejected = np.zeros(count, dtype=np.int64)
+        distributions: list[Mapping[str, Distribution]] = [{}] * count
+        if split != NOMINAL:
+            for k, (seed, episode) in enumerate(zip(seeds.tolist(), episodes.tolist(), strict=True)):
+                chosen: Mapping[str, Distribution] = {}
+                if split == TRAIN and self.curriculum is not None:
+                    chosen = self.curriculum.distributions(seed, episode)
+                drawn = self.sampler.sample(split, seed, episode, chosen)
+                rejected[k] = drawn.rejected
+                for name, value in drawn.values.items():
+                    values[name][k] = value
+                    active[name][k] = True
+                if self.dynamic:
+                    distributions[k] = self._dynamic_distributions(split, seed, episode, chosen)
+        for name, value in held.items():
+            values[name][:] = value
+            active[name][:] = True
+        return Drawn(values, active, set(held), distributions, rejected, split)
+
+    def _dynamic_distributions(
+        self, split: str, seed: int, episode: int, chosen: Mapping[str, Distribution]
+    ) -> dict[str, Distribution]:
+        if split == CORNERS:  # a corner holds its value
+            return {}
+        known = {**self.sampler.distributions(split), **chosen}
+        if split == STRUCTURAL and self.spec.structural:
+            others = set(self.spec.structural) - {self.sampler.structural_term(seed, episode)}
+            known = {k: v for k, v in known.items() if k not in others}
+        return {name: known[name] for name in self.dynamic if name in known}
+
+    def _check_forced(self, forced: Mapping[str, Any] | None) -> dict[str, Array]:
+        if forced is not None and not isinstance(forced, Mapping):
+            raise ShopfloorError(f"randomization must be a dictionary of values by term, got {forced!r}")
+        out = {}
+        for name, value in (forced or {}).items():
+            term = self.spec.term(name)
+            size = len(self.component_names[name])
+            try:
+                array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+            except (TypeError, ValueError):
+                array = np.array([])
+            if array.shape not in ((1,), (size,)) or not np.isfinite(array).all():
+                raise ShopfloorError(f"randomization {name!r} takes a finite number or {size} of them, got {value!r}")
+            assert term.limits is not None
+            if (array < term.limits[0]).any() or (array > term.limits[1]).any():
+                raise ShopfloorError(f"randomization {name!r} must lie in {list(term.limits)}, got {array.tolist()}")
+            out[name] = np.broadcast_to(array, (size,))
+        return out
+
+    def process(self, drawn: Drawn, parameters: dict[str, Array]) -> None:
+        """Put the process terms into a sample of the start distribution, name -> (k,) or (k, size), in place."""
+        for name, parameter in self._process.items():
+            given, term, on = parameters[parameter], self.spec.term(name), drawn.active[name]
+            value = drawn.values[name]
+            value = value[:, 0] if given.ndim == 1 else np.broadcast_to(value, given.shape)
+            mask = on if given.ndim == 1 else on[:, None]
+            parameters[parameter] = np.where(mask, operate(term.operation, given, value), given)
+            if term.operation == SET:  # a row that is not randomized tells what the task itself has drawn
+                now = parameters[parameter]
+                drawn.values[name] = now.reshape(now.shape[0], -1)[:, : drawn.values[name].shape[1]].copy()
+
+    def apply(self, rows: Rows, seeds: NDArray[np.int64], episodes: NDArray[np.int64], drawn: Drawn) -> None:
+        """Write the values into the plant, before the task writes its start state."""
+        self.engaged = self.engaged or any(a.any() for a in drawn.active.values()) or any(drawn.distributions)
+        for name in self.values:
+            self.values[name][rows] = drawn.values[name]
+            self._active[name][rows] = drawn.active[name]
+        self.rejected[rows] = drawn.rejected
+        self.split[rows] = SPLITS.index(drawn.split)
+        if not self.engaged:
+            return
+        for name, dynamic in self.dynamic.items():
+            self._begin_dynamic(name, dynamic, rows, seeds, episodes, drawn)
+        self._apply_model(rows)
+        self.commands.neutral(rows)
+        self.sensors.neutral(rows)
+        for family, part in ((ACTUATION, self.commands), (SENSING, self.sensors)):
+            for term in self._of[family]:
+                on = self._active[term.name][rows]
+                if on.any():
+                    part.write(term, rows[on], self.values[term.name][rows[on]])
+
+    def _begin_dynamic(
+        self,
+        name: str,
+        dynamic: DynamicValues,
+        rows: Rows,
+        seeds: NDArray[np.int64],
+        episodes: NDArray[np.int64],
+        drawn: Drawn,
+    ) -> None:
+        fixed = drawn.active[name]
+        dynamic.hold(rows[fixed], drawn.values[name][fixed])
+        for k in np.flatnonzero(~fixed).tolist():
+            one = slice(k, k + 1)
+            dynamic.begin(rows[one], seeds[one], episodes[one], drawn.distributions[k].get(name), self._nominal[name])
+            if name in drawn.distributions[k]:
+                self._active[name][rows[one]] = True
+        self.values[name][rows] = dynamic.value[rows]
+
+    def _apply_model(self, rows: Rows) -> None:
+        names = [b.term.name for b in self.model.bound]
+        self.model.apply(rows, {k: self.values[k][rows] for k in names}, {k: self._active[k][rows] for k in names})
+
+    def watch(self, rows: Rows) -> dict[str, Array] | None:
+        """Field values before the task writes its start state; None once it is known that it leaves them alone."""
+        if self._checked_clash or not self.engaged:
+            return None
+        return self.model.snapshot(rows)
+
+    def check(self, rows: Rows, before: Mapping[str, Array] | None) -> None:
+        """Reject terms whose field the task itself sets at every start: they would have no effect.
+
+        Raises:
+            ShopfloorError: naming the field and the term.
+        """
+        if before is None:
+            return
+        name = self.model.overwritten(before, rows)
+        if name is not None:
+            term = next(b.term.name for b in self.model.bound if name in b.fields)
+            raise ShopfloorError(
+                f"term {term!r} writes {name}, which the task sets itself at every start; "
+                f"randomize the task's parameter with an effect task.<parameter>"
+            )
+        self._modelled = {b.term.name for b in self.model.bound}
+        self._checked_clash = True
+
+    def begin(self, rows: Rows, commands: Array, applied_from: Episodes) -> None:
+        """Start the buffers of rows whose start state is known; `commands` (k, nu) are the ones that hold it."""
+        if self.engaged:
+            self.commands.begin(rows, commands)
+            self._push(applied_from)
+
+    # -- within an episode ------------------------------------------------------------------------------------
+
+    def before_step(self, now: Episodes) -> Rows:
+        """Bring dynamic terms up to date; returns rows whose model has changed."""
+        changed_model = np.zeros(0, dtype=np.intp)
+        if not self.dynamic:
+            return changed_model
+        for name, dynamic in self.dynamic.items():
+            changed = dynamic.advance(now.rows, now.seeds, now.episodes, now.time_s)
+            if changed.size:
+                self.values[name][changed] = dynamic.value[changed]
+                if name in self._modelled:
+                    changed_model = np.union1d(changed_model, changed)
+                elif dynamic.term.effect.startswith("command."):
+                    self.commands.write(dynamic.term, changed, self.values[name][changed])
+        if changed_model.size:
+            self._apply_model(changed_model)
+        self._push(now)
+        return changed_model
+
+    def _push(self, now: Episodes) -> None:
+        terms = self._of[DISTURBANCE]
+        if not terms:
+            return
+        values = {}
+        for term in terms:
+            value = self.values[term.name][now.rows]
+            length = term.options.get("duration_s", 0.0)
+            if length > 0.0 and term.name in self.dynamic:
+                dynamic = self.dynamic[term.name]
+                over = now.time_s >= dynamic.since_s[now.rows] + length - 1e-9
+                value = np.where(over[:, None], 0.0, value)
+            values[term.name] = np.where(np.isnan(value), 0.0, value)
+        self.disturbances.write(now.rows, values)
+
+    def drive(self, commands: Array, now: Episodes) -> Array:
+        """What arrives of commands (k, substeps, nu)."""
+        return self.commands.pass_on(commands, now.rows, now.seeds, now.episodes, now.steps)
+
+    # -- what can be read -------------------------------------------------------------------------------------
+
+    def normalized(self) -> Array:
+        """All values (n, components), each so that its training range is [-1, 1]; 0 where there is no value."""
+        at = 0
+        for term in self.spec.terms:
+            value = self.values[term.name]
+            part = self._normalized[:, at : at + value.shape[1]]
+            part[...] = np.nan_to_num(term.distribution.normalized(value))
+            at += value.shape[1]
+        return self._normalized
+
+    def visuals(self, model: mujoco.MjModel, row: int) -> None:
+        """Give the model for pictures the looks of a row."""
+        if not self._of[VISUAL] or not self.engaged:
+            return
+        if self._visuals is None or self._visuals[0] is not model:
+            self._visuals = (model, Visuals(model, self._of[VISUAL]))
+        names = [t.name for t in self._of[VISUAL]]
+        self._visuals[1].apply({k: self.values[k][row] for k in names}, {k: bool(self._active[k][row]) for k in names})
+
+    # -- state ------------------------------------------------------------------------------------------------
+
+    def get_state(self) -> dict[str, Any]:
+        """Everything that the future depends on, copied; model fields are the simulation's state."""
+        return {
+            "values": {k: v.copy() for k, v in self.values.items()},
+            "active": {k: v.copy() for k, v in self._active.items()},
+            "split": self.split.copy(),
+            "rejected": self.rejected.copy(),
+            "engaged": self.engaged,
+            "commands": self.commands.get_state(),
+            "sensors": self.sensors.get_state(),
+            "dynamic": {k: v.get_state() for k, v in self.dynamic.items()},
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `get_state` returned."""
+        for name, value in state["values"].items():
+            self.values[name][...] = value
+        for name, value in state["active"].items():
+            self._active[name][...] = value
+        self.split[...] = state["split"]
+        self.rejected[...] = state["rejected"]
+        self.engaged = state["engaged"]
+        self.commands.set_state(state["commands"])
+        self.sensors.set_state(state["sensors"])
+        for name, value in state["dynamic"].items():
+            self.dynamic[name].set_state(value)
+
+
+_ACTUATOR_FIELDS = ("servo_stiffness", "servo_damping", "torque_limit")
+
+
+def _checked_split(split: str) -> str:
+    if split not in SPLITS:
+        raise ShopfloorError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
+    return split
+
+
+def _largest(spec: Spec, effect: str) -> float:
+    """The largest value that any split of a spec may draw for an effect."""
+    largest = 0.0
+    for term in spec.terms:
+        if term.effect == effect:
+            splits = (TRAIN, OOD_FAR) if not term.structural else (STRUCTURAL,)
+            for split in splits:
+                largest = max(largest, spec.distributions(split)[term.name].support[1])
+    return largest
+
+
+def loosen_bodies(spec: mujoco.MjSpec, model: mujoco.MjModel, terms: Sequence[Term]) -> bool:
+    """Let the bodies that terms act on change shape: MuJoCo compiles some with a fixed centre of mass.
+
+    Returns:
+        Whether the spec has changed and must be compiled again.
+    """
+    changed = False
+    for term in terms:
+        if term.effect not in _SHAPE_EFFECTS:
+            continue
+        for name, index in zip(*_bodies(model, term), strict=True):
+            if model.body_simple[index]:
+                spec.body(name).simple = False
+                changed = True
+    return changed
+
+
+_SHAPE_EFFECTS = ("pseudo_inertia", "body_ipos", "body_iquat", "body_inertia")
+
+
+def _bodies(model: mujoco.MjModel, term: Term) -> tuple[tuple[str, ...], list[int]]:
+    found = resolve(model, term)
+    return found.names, found.index.tolist()

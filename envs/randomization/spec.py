@@ -1,0 +1,337 @@
+"""The declaration of a domain randomization: typed, hashed, and free of code."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ...errors import ShopfloorError
+from .catalogue import INTERVAL, RESET, SCALE, SET, STEP, Effect, effect
+from .constraint import Constraint
+from .distributions import Distribution, shell
+
+NOMINAL, TRAIN, CORNERS, OOD_NEAR, OOD_FAR, STRUCTURAL = (
+    "nominal", "train", "corners", "ood_near", "ood_far", "structural",
+)  # fmt: skip
+SPLITS: Final = (NOMINAL, TRAIN, CORNERS, OOD_NEAR, OOD_FAR, STRUCTURAL)
+SPLIT_TEXTS: Final = {
+    NOMINAL: "the machine as designed; nothing but the task's own start distribution varies",
+    TRAIN: "every term drawn from its distribution",
+    CORNERS: "one term at an end of its range, the others nominal",
+    OOD_NEAR: "every term drawn from a shell just outside its training range",
+    OOD_FAR: "every term drawn from the next shell outside",
+    STRUCTURAL: "as train, with one effect that training does not have",
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a term acts on: all things of a kind whose whole name matches a regular expression."""
+
+    kind: str
+    pattern: str
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ShopfloorError(f"target {self.kind}: {self.pattern!r} is no regular expression: {error}") from None
+
+
+@dataclass(frozen=True)
+class Term:
+    """One randomized quantity.
+
+    Attributes:
+        name: the term's name, which keys its draws and names it in samples.
+        effect: an effect of the catalogue, a model field or `task.<parameter>`.
+        distribution: of one component, in the split `train`.
+        target: what it acts on; None where the effect needs none.
+        operation: `scale` and `add` start from the nominal value, `set` replaces it.
+        mode: `startup` (once a seed), `reset` (each episode), `interval` (after times drawn from `interval_s`), `step`
+            (each control step).
+        interval_s: range of the simulated time between two draws, for the mode `interval`.
+        shared: one draw for everything that the target matches, instead of one for each.
+        components: for a field with several numbers a target, those that the term acts on; None for all.
+        per_component: whether each of those has a number of its own; otherwise they have one together.
+        nominal: the value that stands for the machine as designed; None where the model knows it.
+        limits: physical range, at which shells are cut.
+        options: numbers of the effect, such as a duration.
+        structural: whether the term is nominal in every split but `structural`.
+        unit: for tables.
+        description: one line, for tables.
+    """
+
+    name: str
+    effect: str
+    distribution: Distribution
+    target: Target | None = None
+    operation: str = ""
+    mode: str = RESET
+    interval_s: tuple[float, float] | None = None
+    shared: bool = False
+    components: tuple[int, ...] | None = None
+    per_component: bool = False
+    nominal: float | None = None
+    limits: tuple[float, float] | None = None
+    options: Mapping[str, float] = field(default_factory=dict)
+    structural: bool = False
+    unit: str = ""
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"term {self.name!r}"
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            raise ShopfloorError(f"{where}: a name is lower-case letters, digits and _, since constraints use it")
+        info = self.info
+        if not self.operation:
+            object.__setattr__(self, "operation", info.operations[0])
+        if self.operation not in info.operations:
+            raise ShopfloorError(f"{where}: {self.effect} takes {_either(info.operations)}, not {self.operation!r}")
+        if self.mode not in info.modes:
+            raise ShopfloorError(f"{where}: {self.effect} can be drawn at {_either(info.modes)}, not {self.mode!r}")
+        self._check_target(info, where)
+        self._check_interval(where)
+        unknown = sorted(set(self.options) - set(info.options))
+        if unknown:
+            raise ShopfloorError(f"{where}: {self.effect} takes no {unknown[0]!r}; it takes: {list(info.options)}")
+        object.__setattr__(self, "options", {**info.options, **self.options})
+        if self.nominal is None:
+            object.__setattr__(self, "nominal", info.nominal.get(self.operation))
+        low, high = info.limits_of(self.operation)
+        own = self.limits or (low, high)
+        object.__setattr__(self, "limits", (max(low, own[0]), min(high, own[1])))
+        self.check_range(self.distribution, where)
+
+    def _check_target(self, info: Effect, where: str) -> None:
+        if info.targets and self.target is None:
+            raise ShopfloorError(f"{where}: {self.effect} needs a target, such as {{{info.targets[0]}: NAME}}")
+        if self.target is not None and self.target.kind not in info.targets:
+            kinds = _either(info.targets) if info.targets else "no target"
+            raise ShopfloorError(f"{where}: {self.effect} takes {kinds}, not a {self.target.kind}")
+
+    def _check_interval(self, where: str) -> None:
+        if (self.mode == INTERVAL) != (self.interval_s is not None):
+            raise ShopfloorError(f"{where}: interval_s goes with mode interval, and mode interval needs it")
+        if self.interval_s is not None and not 0.0 < self.interval_s[0] <= self.interval_s[1] < math.inf:
+            raise ShopfloorError(f"{where}: interval_s must be a positive range, got {list(self.interval_s)}")
+
+    def check_range(self, distribution: Distribution, where: str) -> None:
+        """Reject a distribution that leaves the physical range."""
+        assert self.limits is not None
+        (low, high), (least, most) = distribution.support, self.limits
+        if low < least or high > most:
+            raise ShopfloorError(
+                f"{where}: its range [{low:g}, {high:g}] leaves what {self.effect} allows with {self.operation!r}, "
+                f"[{least:g}, {most:g}]"
+            )
+
+    @property
+    def info(self) -> Effect:
+        """The effect's entry in the catalogue."""
+        try:
+            return effect(self.effect)
+        except ShopfloorError as error:
+            raise ShopfloorError(f"term {self.name!r}: {error}") from None
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the value changes within an episode."""
+        return self.mode in (INTERVAL, STEP)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, everything that a sample and its effect depend on."""
+        out: dict[str, Any] = {
+            "effect": self.effect,
+            "operation": self.operation,
+            "distribution": self.distribution.as_dict(),
+            "mode": self.mode,
+            "shared": self.shared,
+        }
+        if self.target is not None:
+            out["target"] = {self.target.kind: self.target.pattern}
+        for name in ("interval_s", "components"):
+            value = getattr(self, name)
+            if value is not None:
+                out[name] = list(value)
+        if self.nominal is not None:
+            out["nominal"] = self.nominal
+        assert self.limits is not None
+        out["limits"] = [v if math.isfinite(v) else None for v in self.limits]
+        if self.per_component:
+            out["per_component"] = True
+        if self.options:
+            out["options"] = dict(sorted(self.options.items()))
+        if self.structural:
+            out["structural"] = True
+        return out
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(words)
+
+
+@dataclass(frozen=True)
+class ShellSplit:
+    """How far outside training a split draws.
+
+    Attributes:
+        widen: factor by which the training range is widened about the nominal value.
+        ranges: outer ranges of single terms, where the factor does not say it well.
+    """
+
+    widen: float
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A domain randomization.
+
+    Attributes:
+        name: for reports.
+        terms: in the order in which they are applied.
+        constraints: conditions on samples.
+        near, far: the shells outside training.
+        description: one line.
+    """
+
+    name: str
+    terms: tuple[Term, ...]
+    constraints: tuple[Constraint, ...] = ()
+    near: ShellSplit = ShellSplit(1.5)
+    far: ShellSplit = ShellSplit(2.5)
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        names = [t.name for t in self.terms]
+        twice = next((n for n in names if names.count(n) > 1), None)
+        if twice is not None:
+            raise ShopfloorError(f"randomization {self.name!r} has two terms {twice!r}")
+        for constraint in self.constraints:
+            for term in constraint.terms:
+                if term not in names:
+                    raise self._unknown(term, f"constraint {constraint.name!r}")
+                if self.term(term).dynamic:
+                    raise ShopfloorError(f"constraint {constraint.name!r}: {term!r} changes within an episode")
+        for split in (self.near, self.far):
+            for name in split.ranges:
+                if name not in names:
+                    raise self._unknown(name, "splits")
+        if not 1.0 < self.near.widen < self.far.widen:
+            raise ShopfloorError(
+                f"randomization {self.name!r}: needs 1 < ood_near.widen < ood_far.widen, got {self.near.widen} and "
+                f"{self.far.widen}"
+            )
+
+    def _unknown(self, name: str, where: str) -> ShopfloorError:
+        names = [t.name for t in self.terms]
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return ShopfloorError(
+            f"randomization {self.name!r}, {where}: no term {name!r}{hint} Terms: {', '.join(names) or 'none'}"
+        )
+
+    def term(self, name: str) -> Term:
+        """A term by name.
+
+        Raises:
+            ShopfloorError: if there is none; names close ones.
+        """
+        for term in self.terms:
+            if term.name == name:
+                return term
+        raise self._unknown(name, "a request")
+
+    def distributions(self, split: str) -> dict[str, Distribution]:
+        """The distribution of every term that is active in a split; `corners` and `structural` start from `train`.
+
+        Raises:
+            ShopfloorError: if the split is unknown or a shell is empty.
+        """
+        if split not in SPLITS:
+            raise ShopfloorError(f"unknown split {split!r}; the splits are {', '.join(SPLITS)}")
+        if split == NOMINAL:
+            return {}
+        regular = [t for t in self.terms if not t.structural]
+        if split in (TRAIN, CORNERS):
+            return {t.name: t.distribution for t in regular}
+        if split == STRUCTURAL:
+            return {t.name: t.distribution for t in self.terms}
+        return {t.name: self._shell(t, split) for t in regular}
+
+    def _shell(self, term: Term, split: str) -> Distribution:
+        assert term.limits is not None
+        inside, outside = (1.0, self.near.widen) if split == OOD_NEAR else (self.near.widen, self.far.widen)
+        low, high = term.distribution.support
+        about = term.nominal if term.nominal is not None and low <= term.nominal <= high else None
+        if term.distribution.logarithmic and about is not None and about <= 0.0:
+            about = None
+        try:
+            found = shell(term.distribution, inside, outside, about, term.limits)
+            own = (self.near if split == OOD_NEAR else self.far).ranges.get(term.name)
+            inner = found.inner
+            if split == OOD_FAR and term.name in self.near.ranges:
+                inner = self.near.ranges[term.name]
+            if own is None and inner == found.inner:
+                return found
+            return type(found)(inner, own or found.outer, found.log)
+        except ShopfloorError as error:
+            raise ShopfloorError(f"randomization {self.name!r}, {split}, term {term.name!r}: {error}") from None
+
+    @property
+    def structural(self) -> tuple[str, ...]:
+        """Names of the structural terms."""
+        return tuple(t.name for t in self.terms if t.structural)
+
+    def part(self, families: Sequence[str]) -> Spec:
+        """The spec with the terms of some families only; constraints on other terms are left out."""
+        terms = tuple(t for t in self.terms if t.info.family in families)
+        names = {t.name for t in terms}
+        kept = tuple(c for c in self.constraints if names.issuperset(c.terms))
+        near, far = (
+            ShellSplit(s.widen, {k: v for k, v in s.ranges.items() if k in names}) for s in (self.near, self.far)
+        )
+        return Spec(self.name, terms, kept, near, far, self.description)
+
+    def joined(self, other: Spec) -> Spec:
+        """This spec with the terms and constraints of another behind its own; splits are this one's."""
+        near, far = (
+            ShellSplit(a.widen, {**a.ranges, **b.ranges}) for a, b in ((self.near, other.near), (self.far, other.far))
+        )
+        name = self.name if self.name == other.name else f"{self.name}+{other.name}"
+        constraints = self.constraints + tuple(c for c in other.constraints if c not in self.constraints)
+        return Spec(name, self.terms + other.terms, constraints, near, far, self.description)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, in which equal randomizations are equal."""
+        return {
+            "terms": {t.name: t.as_dict() for t in self.terms},
+            "constraints": {c.name: c.expression for c in self.constraints},
+            "ood_near": {"widen": self.near.widen, "ranges": {k: list(v) for k, v in self.near.ranges.items()}},
+            "ood_far": {"widen": self.far.widen, "ranges": {k: list(v) for k, v in self.far.ranges.items()}},
+        }
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that differ where two specs draw or do something else.
+
+        The order of terms is part of it, because terms of one field act one after the other.
+        """
+        data = self.as_dict()
+        canonical = json.dumps([list(data["terms"].items()), data["constraints"], data["ood_near"], data["ood_far"]])
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def operate(operation: str, nominal: Any, value: Any) -> Any:
+    """What an operation makes of a nominal value and a drawn one."""
+    if operation == SCALE:
+        return nominal * value
+    return value if operation == SET else nominal + value
