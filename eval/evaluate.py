@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,8 @@ class EpisodeRecord:
     total_reward: float
     metrics: dict[str, float]
     task_params: dict[str, Any]
-    randomization: dict[str, Any]
-    rejected: int
+    randomization: dict[str, Any] = field(default_factory=dict)
+    rejected: int = 0
 
 
 def held_out_seeds(episodes: int, first: int = HELD_OUT_SEED) -> list[int]:

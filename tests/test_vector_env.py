@@ -354,6 +354,7 @@ def test_info_is_constant_in_keys_and_types(case: Case):
             single.reset()
     assert set(keys) == {
         "is_success", "termination_reason", "reward_terms", "metrics", "violations", "task_params",
+        "randomization",
     }  # fmt: skip
 
 

@@ -213,7 +213,9 @@ class CellEnv(gym.Env[Any, Any]):
             "metrics": {k: None if math.isnan(v[0]) else float(v[0]) for k, v in cell.metrics().items()},
             "violations": {k: bool(v[0]) for k, v in cell.violations().items()},
             "task_params": {k: float(v[0]) if v.ndim == 1 else v[0].copy() for k, v in cell.params.items()},
-            "randomization": {k: v[:1].tolist()[0] for k, v in sample_info(cell).items()},
+            "randomization": {
+                k: v[0].copy() if v.ndim > 1 else v[:1].tolist()[0] for k, v in sample_info(cell).items()
+            },
         }
 
 

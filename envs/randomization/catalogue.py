@@ -10,7 +10,6 @@ from typing import Final
 
 import mujoco
 import numpy as np
-from mujoco.batch import MODEL_FIELDS
 
 from ...errors import ShopfloorError
 
@@ -181,7 +180,7 @@ def _plain_fields() -> frozenset[str]:
     derived = derived_fields()
     numbers = {
         name
-        for name in MODEL_FIELDS
+        for name in dir(model)
         if name.startswith(tuple(p for p, _ in _PREFIXES))
         and np.asarray(getattr(model, name)).dtype == np.float64
         and not name.endswith("_user")

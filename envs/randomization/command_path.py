@@ -19,6 +19,8 @@ Rows = NDArray[np.intp]
 
 _NEUTRAL = {"delay": 0.0, "dropout": 0.0, "gain": 1.0, "offset": 0.0, "quantization": 0.0, "backlash": 0.0}
 
+_BUFFERS = ("_past", "_start", "_sent", "_play")
+
 
 class CommandPath:
     """The command path of n rows, between the action interface and the actuators of the model.
@@ -158,7 +160,7 @@ class CommandPath:
         """Everything that later commands depend on, copied."""
         return {
             "values": {k: v.copy() for k, v in self._values.items()},
-            "buffers": [a.copy() for a in (self._past, self._start, self._sent, self._play)],
+            "buffers": {k: getattr(self, k).copy() for k in _BUFFERS},
             "lost": {k: v.get_state() for k, v in self._lost.items()},
         }
 
@@ -166,7 +168,7 @@ class CommandPath:
         """Restore what `get_state` returned."""
         for key, value in state["values"].items():
             self._values[key][...] = value
-        for array, value in zip((self._past, self._start, self._sent, self._play), state["buffers"], strict=True):
-            array[...] = value
+        for key, value in state["buffers"].items():
+            getattr(self, key)[...] = value
         for key, value in state["lost"].items():
             self._lost[key].set_state(value)

@@ -6,6 +6,7 @@ the difference of two supports, widened about a centre: what an out-of-distribut
 
 from __future__ import annotations
 
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -345,6 +346,20 @@ def distribution_from(data: Any, where: str, folder: Path | None = None) -> Dist
         return Normal(*values) if kind == "normal" else Beta(*values)
     except ShopfloorError as error:
         raise ShopfloorError(f"{where}: {error}") from None
+
+
+def saved(distribution: Distribution) -> str:
+    """A distribution as text, for the state of an environment; `restored` reads it."""
+    return json.dumps(distribution.as_dict())
+
+
+def restored(text: str) -> Distribution:
+    """The distribution that `saved` wrote."""
+    data = json.loads(text)
+    if Shell.kind in data:
+        ranges = data[Shell.kind]
+        return Shell(tuple(ranges["inner"]), tuple(ranges["outer"]), ranges["log"])
+    return distribution_from(data, "saved distribution")
 
 
 def _posterior_from(data: Any, where: str, folder: Path | None) -> Posterior:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..randomness import KeyedRandom
 from .catalogue import STEP
-from .distributions import Distribution
+from .distributions import Distribution, restored, saved
 from .spec import Term
 
 Array = NDArray[np.float64]
@@ -111,14 +111,14 @@ class DynamicValues:
         """Everything that later values depend on, copied."""
         return {
             "arrays": {k: getattr(self, k).copy() for k in _STATE},
-            "distributions": dict(self._distributions),
+            "distributions": {row: saved(d) for row, d in self._distributions.items()},
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `get_state` returned."""
         for key, value in state["arrays"].items():
             getattr(self, key)[...] = value
-        self._distributions = dict(state["distributions"])
+        self._distributions = {row: restored(text) for row, text in state["distributions"].items()}
 
 
 _STATE = ("value", "since_s", "_next_s", "_count", "_values", "_gaps", "_on")

@@ -30,6 +30,8 @@ class ChannelPlace:
     start: int
     size: int
 
+_BUFFERS = ("_drift", "_kept", "_line")
+
 
 class SensorErrors:
     """Sensing errors of n rows, on vectors of readings (n, width).
@@ -178,7 +180,7 @@ class SensorErrors:
         """Everything that later readings depend on, copied."""
         return {
             "values": {k: v.copy() for k, v in self._values.items()},
-            "buffers": [a.copy() for a in (self._drift, self._kept, self._line)],
+            "buffers": {k: getattr(self, k).copy() for k in _BUFFERS},
             "numbers": {k: v.get_state() for k, v in self._numbers.items()},
         }
 
@@ -186,8 +188,8 @@ class SensorErrors:
         """Restore what `get_state` returned."""
         for key, value in state["values"].items():
             self._values[key][...] = value
-        for array, value in zip((self._drift, self._kept, self._line), state["buffers"], strict=True):
-            array[...] = value
+        for key, value in state["buffers"].items():
+            getattr(self, key)[...] = value
         for key, value in state["numbers"].items():
             self._numbers[key].set_state(value)
 

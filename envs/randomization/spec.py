@@ -15,7 +15,7 @@ from typing import Any, Final
 from ...errors import ShopfloorError
 from .catalogue import INTERVAL, RESET, SCALE, SET, STEP, Effect, effect
 from .constraint import Constraint
-from .distributions import Distribution, shell
+from .distributions import Distribution, Posterior, shell
 
 NOMINAL, TRAIN, CORNERS, OOD_NEAR, OOD_FAR, STRUCTURAL = (
     "nominal", "train", "corners", "ood_near", "ood_far", "structural",
@@ -99,6 +99,8 @@ class Term:
             raise ShopfloorError(f"{where}: {self.effect} can be drawn at {_either(info.modes)}, not {self.mode!r}")
         self._check_target(info, where)
         self._check_interval(where)
+        if self.dynamic and isinstance(self.distribution, Posterior):
+            raise ShopfloorError(f"{where}: a posterior says what a plant is, not how it changes within an episode")
         unknown = sorted(set(self.options) - set(info.options))
         if unknown:
             raise ShopfloorError(f"{where}: {self.effect} takes no {unknown[0]!r}; it takes: {list(info.options)}")
