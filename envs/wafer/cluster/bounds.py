@@ -214,6 +214,32 @@ def lower_bound(tool: Tool) -> float:
     return max(_robot_bound(tool), _lock_bound(tool), *_step_bounds(tool))
 
 
+def lot_bound(tool: Tool) -> float:
+    """Shortest time in s from an empty tool with full load locks to the last wafer of the lot in a load lock.
+
+    Holds for every schedule of a lot with mean process times. Besides the time per wafer, the first wafer must reach
+    a step and the last one must leave it (Wood 1996).
+    """
+    take, give, _ = access_times(tool)
+    robot, count, wafers = tool.robot, len(tool.steps), tool.lot_size
+    through = [step.process + tool.valve_close for step in tool.steps]
+    # transport i takes a wafer from station i to the next, whose process follows
+    transport = [take[i] + robot.move + give[(i + 1) % (count + 1)] for i in range(count + 1)]
+    change = robot.move if robot.arms == 1 else min(robot.move, robot.rotate)
+    # the last wafer, once in the load lock, asks for no further move
+    bounds = [wafers * _robot_bound(tool) - min(change, robot.index)]
+    if tool.load_locks is not None:
+        bounds.append(wafers * _lock_bound(tool) - tool.load_locks.away)
+    for i, (step, (turnaround, cleaned)) in enumerate(zip(tool.steps, _turnarounds(tool), strict=True)):
+        most = -(-wafers // step.modules)  # wafers of the module that has most
+        cleans = (most - 1) // step.clean_every if step.clean_every else 0
+        work = most * through[i] + (most - 1 - cleans) * turnaround + cleans * cleaned
+        before = sum(transport[: i + 1]) + sum(through[:i])
+        after = sum(transport[i + 1 :]) + sum(through[i + 1 :])
+        bounds.append(before + work + after)
+    return max(bounds)
+
+
 def _robot_bound(tool: Tool) -> float:
     """Work of the robot per wafer.
 
@@ -231,24 +257,31 @@ def _robot_bound(tool: Tool) -> float:
 
 
 def _step_bounds(tool: Tool) -> list[float]:
-    """Time of each step's modules per wafer; a clean fills part of a turnaround in which the module is empty."""
-    take, give, swap = access_times(tool)
-    move = tool.robot.move
+    """Time of each step's modules per wafer."""
     bounds = []
+    for step, (turnaround, cleaned) in zip(tool.steps, _turnarounds(tool), strict=True):
+        extra = (cleaned - turnaround) / step.clean_every if step.clean_every else 0.0
+        bounds.append((tool.valve_close + step.process + turnaround + extra) / step.modules)
+    return bounds
+
+
+def _turnarounds(tool: Tool) -> list[tuple[float, float]]:
+    """Shortest time in s from one wafer to the next in a module of each step, without and with a clean.
+
+    A clean fills the part of a turnaround in which the module is empty.
+    """
+    take, give, swap = access_times(tool)
+    robot, turnarounds = tool.robot, []
     for i, (step, pull) in enumerate(zip(tool.steps, pull_turnarounds(tool), strict=True), start=1):
         if len(tool.steps) == 1:
             # the raw wafer may come from the lock's other slot or, with a move, from another lock
-            pull += min(0.0, move - tool.robot.index)
-        empty = pull - take[i] - give[i]
-        turnaround = pull
-        if tool.robot.arms == 2:
-            empty = min(empty, tool.robot.rotate, 2.0 * move)
+            pull += min(0.0, robot.move - robot.index)
+        empty, turnaround = pull - take[i] - give[i], pull
+        if robot.arms == 2:
+            empty = min(empty, robot.rotate, 2.0 * robot.move)
             turnaround = min(swap[i], take[i] + empty + give[i])
-        if step.clean_every:
-            cleaned = take[i] + max(tool.valve_close + step.clean, empty) + give[i]
-            turnaround += (cleaned - turnaround) / step.clean_every
-        bounds.append((tool.valve_close + step.process + turnaround) / step.modules)
-    return bounds
+        turnarounds.append((turnaround, take[i] + max(tool.valve_close + step.clean, empty) + give[i]))
+    return turnarounds
 
 
 def _lock_bound(tool: Tool) -> float:

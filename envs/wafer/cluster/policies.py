@@ -29,6 +29,7 @@ class View:
     Attributes:
         source, target: stations; meaningless where there is none.
         source_ready, target_ready: when they are, s; inf where there is none.
+        overdue: (n, S) modules that nothing but a clean, or emptying for one, keeps from being used.
         possible: a wafer and a free module of the next stage exist, and the pick is allowed.
         complete: all modules of the source's stage are in use or being cleaned, or nothing comes any more.
     """
@@ -46,7 +47,10 @@ class View:
         slot = self.lock & (state.finished < tools.slots[:, None])
         self.room = slot | (self.module & ~self.occupied)
         self.stocked = state.raw > 0
-        self.dirty = self.module & (state.uses + 1 >= tools.clean_every)
+        dirty = self.occupied & (state.uses + 1 >= tools.clean_every)
+        fresh = (tools.serves & (self.module & ~dirty)[:, None, :]).any(axis=2)
+        all_dirty = ~np.take_along_axis(fresh, np.maximum(tools.stage, LOCK), axis=1)
+        self.overdue = dirty & (all_dirty | (state.ready <= self.now))
 
         # locks whose outgoing slots are full leave first, then those that came first
         full = self.lock & ~slot
@@ -118,6 +122,7 @@ def look_ahead(sim: ClusterSimulator) -> Ints:
     take = np.take_along_axis(tools.take, view.source, axis=1)
     give = np.take_along_axis(tools.give, view.target, axis=1)
     end = np.maximum(begin + take + tools.move[:, None], view.target_ready) + give
+    end = np.where(view.possible, end, 0.0)
 
     load = np.zeros(view.source.shape)
     modules = np.maximum(tools.serves[:, 1:].sum(axis=2), 1)
@@ -161,9 +166,15 @@ def _pull_next(view: View) -> Ints:
 
 
 def _start_round(view: View) -> Ints:
-    """With two empty arms: a raw wafer to swap through the tool, or the tool's last wafers one by one."""
+    """With two empty arms: out of a module that must be cleaned, else a raw wafer to swap through the tool.
+
+    The tool's last wafers are taken one by one.
+    """
+    overdue = np.where(view.overdue, view.sim.state.ready, FOREVER)
+    clear = view.action(PICK, overdue.argmin(axis=1))
     raw = view.stocked.any(axis=1) & view.sim.mask[view.rows, view.source[:, LOCK]]
-    return np.where(raw, view.action(PICK, view.source[:, LOCK]), _pull_next(view))
+    start = np.where(raw, view.action(PICK, view.source[:, LOCK]), _pull_next(view))
+    return np.where(view.overdue.any(axis=1), clear, start)
 
 
 def _carry(view: View) -> Ints:
@@ -185,7 +196,9 @@ def _carry(view: View) -> Ints:
     emptied = np.where(mask[:, :size] & (sim.tools.stage == heading[:, None]) & view.module, state.entered, FOREVER)
     empty = np.where(emptied.min(axis=1) < FOREVER, view.action(PICK, emptied.argmin(axis=1)), -1)
 
-    swapped = np.where((exchange >= 0) & ((heading == LOCK) | (place < 0) | cleaning), exchange, place)
+    # no raw wafer while the arms are needed to empty a module for its clean
+    through = (heading == LOCK) & ~view.overdue.any(axis=1)
+    swapped = np.where((exchange >= 0) & (through | (place < 0) | cleaning), exchange, place)
     choice = np.where(two, place, np.where(swapped >= 0, swapped, empty))
     return np.where(heading > NOWHERE, choice, -1)
 
