@@ -12,6 +12,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from .arc import load_line
+
 Array = NDArray[np.float64]
 
 # -- undercut and overlap --------------------------------------------------------------------------------------------
@@ -20,7 +22,7 @@ Array = NDArray[np.float64]
 # earlier at higher current, where the pool is longer.
 UNDERCUT_SPEED, UNDERCUT_CURRENT = 13.0, 265.0  # mm/s at A
 UNDERCUT_PER_SPEED = 0.08  # mm per mm/s
-UNDERCUT_VOLTS = 4.0  # V above the load line of IEC 60974-1, U = 14 + 0.05 I
+UNDERCUT_VOLTS = 4.0  # V above the load line
 UNDERCUT_PER_VOLT = 0.15  # mm/V
 UNDERCUT_PER_DEGREE = 0.03  # mm a degree of work angle below 40, upper leg of a horizontal fillet
 UNDERCUT_LEG = 8.0  # mm, above which the upper leg of a horizontal fillet runs down in one pass
@@ -32,7 +34,7 @@ def undercut(
     """Depth of the groove along the toe, mm."""
     onset = UNDERCUT_SPEED * np.sqrt(UNDERCUT_CURRENT / np.maximum(current_a, 50.0))
     depth = UNDERCUT_PER_SPEED * np.maximum(travel_mm_s - onset, 0.0)
-    depth += UNDERCUT_PER_VOLT * np.maximum(terminal_v - (14.0 + 0.05 * current_a) - UNDERCUT_VOLTS, 0.0)
+    depth += UNDERCUT_PER_VOLT * np.maximum(terminal_v - load_line(current_a) - UNDERCUT_VOLTS, 0.0)
     upright = np.sin(np.radians(np.clip(roll_deg, 0.0, 90.0))) * math.sqrt(2.0)
     upper = UNDERCUT_PER_DEGREE * np.maximum(40.0 - work_angle_deg, 0.0)
     upper = upper + 0.1 * np.maximum(leg_1_mm - UNDERCUT_LEG, 0.0)
@@ -111,7 +113,8 @@ def butt_burn_through(reach_mm: Array, gap_mm: Array, thickness_mm: Array) -> Ar
 
 # -- porosity --------------------------------------------------------------------------------------------------------
 
-PORE_RATE = 1e-4  # surface pores a mm of a well shielded weld
+PORE_RATE = 1e-4  # surface pores a mm of a well shielded weld on clean plate
+CONTAMINATED = 500.0  # times as many on rust and oil
 PORE_SMALLEST_MM, PORE_SCALE_MM, PORE_LARGEST_MM = 0.3, 0.45, 4.0
 
 
@@ -125,11 +128,11 @@ def shielding_factor(
         travel_angle_deg: an angle beyond 20 degrees sucks in air.
         wind_m_s: cross wind; at 2 m/s solid-wire shielding is commonly called lost.
         gas_flow_l_min: too little below 12.
-        contamination: of the plate, 0 clean, about 3 primer, 10 rust and oil.
+        contamination: of the plate, 0 clean, 0.1 shop primer, 1 rust and oil.
     """
     factor = 1.0 + np.maximum(ctwd_mm - 20.0, 0.0) / 3.0 + np.maximum(np.abs(travel_angle_deg) - 20.0, 0.0) / 5.0
     blown = 0.5 * wind_m_s * wind_m_s
-    return factor + blown * blown + 2.0 * np.maximum(12.0 - gas_flow_l_min, 0.0) + contamination
+    return factor + blown * blown + 2.0 * np.maximum(12.0 - gas_flow_l_min, 0.0) + CONTAMINATED * contamination
 
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -150,7 +150,7 @@ def thin_width(net_w: Array, travel_mm_s: Array, rise_k: Array, thickness_mm: Ar
 
 
 def relative_thickness(net_w: Array, travel_mm_s: Array, rise_k: Array, thickness_mm: Array) -> Array:
-    """d sqrt(rho c v dT / q): heat flow is two-dimensional below about 0.6, three-dimensional above 0.9."""
+    """Thickness over sqrt(q / (rho c v dT)): heat flow is two-dimensional below about 0.6, three- above 0.9."""
     return thickness_mm * np.sqrt(HEAT_CAPACITY * travel_mm_s * rise_k / net_w)
 
 

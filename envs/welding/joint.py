@@ -43,8 +43,15 @@ class Joint:
 
     def of(self, rows: NDArray[np.intp]) -> Joint:
         """The same joint for a selection of rows (m,)."""
-        dimensions = (self.thickness_mm, self.throat_mm, self.groove_deg, self.root_face_mm)
-        return Joint(rows.size, self.kind, *(array[rows] for array in dimensions), self.backed)
+        return Joint(
+            n=rows.size,
+            kind=self.kind,
+            thickness_mm=self.thickness_mm[rows],
+            throat_mm=self.throat_mm[rows],
+            groove_deg=self.groove_deg[rows],
+            root_face_mm=self.root_face_mm[rows],
+            backed=self.backed,
+        )
 
     @property
     def shape_factors(self) -> tuple[float, float]:

@@ -41,7 +41,7 @@ RowIndex = NDArray[np.intp]
 INPUTS: Mapping[str, float] = {
     "arc_on": 0.0,  # above one half: the arc burns
     "wire_feed_mm_s": 0.0,
-    "voltage_v": 0.0,  # open-circuit voltage of the source; see `source_voltage`
+    "voltage_v": 0.0,  # open-circuit voltage of the source; see `arc.source_voltage`
     "travel_mm_s": 0.0,  # along the seam, not negative
     "ctwd_mm": 18.0,  # contact tip to work
     "work_angle_deg": 45.0,  # torch to base plate
@@ -56,7 +56,7 @@ INPUTS: Mapping[str, float] = {
     "restraint": 0.7,  # 0 free plates, 1 clamped
     "wind_m_s": 0.0,
     "gas_flow_l_min": 18.0,
-    "contamination": 0.0,  # 0 clean, 3 primer, 10 rust and oil
+    "contamination": 0.0,  # 0 clean, 0.1 primer, 1 rust and oil
 }
 INPUT_COLUMN = {name: k for k, name in enumerate(INPUTS)}
 # sums over time of the open slice; the first is time itself
@@ -96,7 +96,7 @@ class WeldProcess:
         travelled_mm: arc position along the seam (n,).
         drift_mm: lateral displacement of the seam at the arc by shrinkage (n,).
         deposited_mm3, spatter_mm3, run_off_mm3: where the melted metal went (n,); run-off lies beyond the seam.
-        fed_mm, melted_mm: wire since `begin` (n,).
+        fed_mm, melted_mm: wire since `begin` (n,); what was fed and has not melted is in the extension.
         frozen_before: `slices.frozen` before the last step (n,); the slices from there on are new.
         key: number of the weld, which its pores depend on (n,).
         owned: the arrays by name, when `allocate` was not given.
@@ -145,6 +145,7 @@ class WeldProcess:
         self._rates[:, 0] = 1.0
 
     def _own(self, name: str, shape: tuple[int, ...] = (), dtype: Any = np.float64, fill: float = 0) -> NDArray[Any]:
+        assert name not in self.owned, name
         self.owned[name] = np.full((self.n, *shape), fill, dtype=dtype)
         return self.owned[name]
 
@@ -233,7 +234,10 @@ class WeldProcess:
         on = x["arc_on"] > 0.5
         struck = np.flatnonzero(on & ~self._burning)
         if struck.size:
+            # the wire is run in, or cut, to where the arc strikes
+            self.fed_mm[struck] -= self.arc.extension_mm[struck]
             self.arc.ignite(struck, x["ctwd_mm"][struck])
+            self.fed_mm[struck] += self.arc.extension_mm[struck]
         self._burning[:] = on
         course = x["ctwd_mm"] if ctwd_course_mm is None else ctwd_course_mm
         self.arc.advance(x["wire_feed_mm_s"], x["voltage_v"], course, substeps, on)
@@ -312,8 +316,3 @@ class WeldProcess:
         self._sums[rows] = 0.0
         self._input_sums[rows] = 0.0
         self._place[rows] = 0.0
-
-
-def source_voltage(parameters: Parameters, terminal_v: Array, current_a: Array) -> Array:
-    """Open-circuit voltage in V for a wanted voltage between contact tip and work at a current."""
-    return terminal_v + parameters.source_ohm * current_a

@@ -1,0 +1,323 @@
+"""Inspection of a finished bead: what a surveyor measures, how each millimetre grades, and the report.
+
+`measure` turns frozen slices into the quantities that a standard limits, `grade` grades every slice of n rows, and
+`inspect` writes the report of one weld, with the rule that short imperfections must stay short.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ShopfloorError
+from .iso5817 import ISO_5817
+from .joint import BUTT, Joint
+from .shipyard import GAP_FREE_MM, GAP_LIMIT_MM
+from .slices import Slices
+from .standard import (
+    LEAST_THICKNESS_MM,
+    MEASURABLE_MM,
+    SHORT_SHARE,
+    SHORT_WINDOW_MM,
+    Rule,
+    Standard,
+)
+
+Array = NDArray[np.float64]
+Quantities = NDArray[np.floating[Any]]
+
+# Quantities that are limited as they were frozen
+_DIRECT = (
+    "pore_mm", "crater_mm", "lack_of_fusion_mm", "undercut_mm", "overlap_mm", "burn_through_mm", "toe_angle_deg",
+)  # fmt: skip
+_DIRECT_BUTT = ("incomplete_root_mm", "reinforcement_mm", "excess_root_mm", "mismatch_mm", "underfill_mm")
+_DIRECT_FILLET = ("convexity_mm", "gap_mm")
+# Area below which a slice is no weld
+NO_WELD_MM2 = 1e-2
+
+
+def measure(slices: Mapping[str, Quantities] | Slices, joint: Joint) -> dict[str, Array]:
+    """Quantities that a standard limits.
+
+    Args:
+        slices: quantities (n, k) by name, such as `Slices`.
+        joint: of the n rows.
+
+    Returns:
+        Arrays (n, k) by the names that `Rule.quantity` uses, and "width_mm". Where nothing was welded the throat, the
+        leg or the groove is short by all of it.
+    """
+    names = _DIRECT + (_DIRECT_BUTT if joint.kind == BUTT else _DIRECT_FILLET)
+    found = {name: np.asarray(slices[name], dtype=np.float64) for name in (*names, "width_mm")}
+    bare = np.asarray(slices["deposit_mm2"], dtype=np.float64) < NO_WELD_MM2
+    found["toe_angle_deg"] = np.where(bare, 180.0, found["toe_angle_deg"])
+    if joint.kind == BUTT:
+        found["underfill_mm"] = np.where(bare, joint.thickness_mm[:, None], found["underfill_mm"])
+        return found
+    design = joint.throat_mm[:, None]
+    throat, leg_1, leg_2 = (np.asarray(slices[k], dtype=np.float64) for k in ("throat_mm", "leg_1_mm", "leg_2_mm"))
+    least = np.minimum(leg_1, leg_2)
+    gap = found["gap_mm"]
+    found["asymmetry_mm"] = np.abs(leg_1 - leg_2)
+    found["throat_short_mm"] = np.maximum(design - throat, 0.0)
+    found["throat_over_mm"] = np.maximum(throat + np.maximum(found["convexity_mm"], 0.0) - design, 0.0)
+    found["leg_short_mm"] = np.maximum(math.sqrt(2.0) * design - least, 0.0)
+    enlarged = math.sqrt(2.0) * design + gap - GAP_FREE_MM
+    found["gap_leg_short_mm"] = np.where(gap > GAP_LIMIT_MM, np.maximum(enlarged - least, 0.0), 0.0)
+    return found
+
+
+def _rules(standard: Standard, joint: Joint, measured: Mapping[str, Array]) -> list[Rule]:
+    return [r for r in standard.rules if joint.kind in r.joints and r.quantity in measured]
+
+
+def _dimensions(joint: Joint, measured: Mapping[str, Array]) -> tuple[Array, Array, Array]:
+    thinnest = float(joint.thickness_mm.min())
+    if thinnest < LEAST_THICKNESS_MM:
+        raise ShopfloorError(f"limits begin at {LEAST_THICKNESS_MM} mm of plate, the joint has {thinnest:g} mm")
+    return joint.thickness_mm[:, None], joint.throat_mm[:, None], measured["width_mm"]
+
+
+def grade_rule(rule: Rule, standard: Standard, joint: Joint, measured: Mapping[str, Array]) -> NDArray[np.int8]:
+    """Grade (n, k) of one imperfection in every slice: 0 rejected, len(levels) the strictest level."""
+    t, a, b = _dimensions(joint, measured)
+    value = measured[rule.quantity]
+    grades = np.zeros(value.shape, dtype=np.int8)
+    for level in reversed(standard.levels):
+        # a level counts only if every more lenient one is kept
+        kept = rule.within(level, value, t, a, b) & (grades == standard.grade(level) - 1)
+        grades += kept
+    return grades
+
+
+def grade(slices: Mapping[str, Quantities] | Slices, joint: Joint, standard: Standard = ISO_5817) -> NDArray[np.int8]:
+    """Grade (n, k) of every slice by its own: the worst of its imperfections, short ones at their limit included.
+
+    Args:
+        slices: quantities (n, k); those not frozen yet grade as missing weld.
+        joint: of the n rows.
+        standard: with len(levels) grades above "rejected".
+    """
+    measured = measure(slices, joint)
+    grades = np.full(measured["width_mm"].shape, len(standard.levels), dtype=np.int8)
+    for rule in _rules(standard, joint, measured):
+        np.minimum(grades, grade_rule(rule, standard, joint, measured), out=grades)
+    return grades
+
+
+def crowded(imperfect: NDArray[np.bool_], slice_mm: float) -> NDArray[np.bool_]:
+    """Imperfect slices of one weld (k,) that are no longer short: more than 25 mm in some 100 mm around them.
+
+    Args:
+        imperfect: slices with the imperfection, in order.
+        slice_mm: length of a slice.
+    """
+    count = imperfect.size
+    window = min(round(SHORT_WINDOW_MM / slice_mm), count)
+    allowed = SHORT_SHARE * window * slice_mm
+    sums = np.concatenate([[0], np.cumsum(imperfect)])
+    too_many = (sums[window:] - sums[:-window]) * slice_mm > allowed + 1e-9
+    # slices covered by a window that has too many
+    edges = np.zeros(count + 1, dtype=np.int64)
+    starts = np.flatnonzero(too_many)
+    np.add.at(edges, starts, 1)
+    np.add.at(edges, starts + window, -1)
+    return imperfect & (np.cumsum(edges)[:-1] > 0)
+
+
+@dataclass(frozen=True)
+class Imperfection:
+    """One line of the report: an imperfection over a stretch of the weld.
+
+    Attributes:
+        number: ISO 6520-1 reference.
+        name: in words.
+        start_mm, end_mm: along the weld.
+        worst: measured value that is furthest from acceptable.
+        unit: of it.
+        limit: at the required level, where the worst value is; None if none is permitted or there is no limit.
+        level: the level that the stretch still meets, "rejected" if none.
+        accepted: whether that is the required level or better.
+    """
+
+    number: str
+    name: str
+    start_mm: float
+    end_mm: float
+    worst: float
+    unit: str
+    limit: float | None
+    level: str
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """The inspection of one weld, plain data.
+
+    Attributes:
+        standard, required: by which it was inspected, and the level the drawing asks for.
+        joint, thickness_mm, throat_mm: what was welded.
+        length_mm, slice_mm: inspected.
+        level: that the whole weld meets.
+        accepted: whether that is the required level or better.
+        grades: of each slice, 0 rejected; `levels` names them from 1 upwards.
+        levels: from the most lenient to the strictest.
+        share: share of the length that meets each level.
+        imperfections: below the strictest level, by place.
+        figures: means over the welded slices, by quantity.
+        not_inspected: ISO 6520-1 numbers that the model does not know.
+        note: of the standard.
+    """
+
+    standard: str
+    required: str
+    joint: str
+    thickness_mm: float
+    throat_mm: float
+    length_mm: float
+    slice_mm: float
+    level: str
+    accepted: bool
+    grades: tuple[int, ...]
+    levels: tuple[str, ...]
+    share: dict[str, float]
+    imperfections: tuple[Imperfection, ...]
+    figures: dict[str, float]
+    not_inspected: tuple[str, ...]
+    note: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as nested dictionaries and lists of plain values."""
+        return asdict(self)
+
+
+FIGURES = ("throat_mm", "leg_1_mm", "leg_2_mm", "heat_kj_mm", "t85_s", "current_a", "voltage_v", "travel_mm_s")
+
+
+def inspect(
+    slices: Slices,
+    joint: Joint,
+    row: int = 0,
+    standard: Standard = ISO_5817,
+    required: str | None = None,
+    start_mm: float = 0.0,
+    end_mm: float | None = None,
+) -> Report:
+    """Inspect the weld of one row.
+
+    Args:
+        slices: frozen slices; those not frozen within the inspected length count as missing weld.
+        joint: of all rows.
+        row: which weld.
+        standard, required: by what and to which level; default the middle level of three, ISO 5817-C.
+        start_mm, end_mm: inspected length; default the whole seam.
+
+    Raises:
+        ShopfloorError: for an unknown level, or a length outside the seam.
+    """
+    required = standard.levels[1] if required is None else required
+    needed = standard.grade(required)
+    size = slices.slice_mm
+    first, last = round(start_mm / size), slices.count if end_mm is None else round(end_mm / size)
+    if not 0 <= first < last <= slices.count:
+        raise ShopfloorError(
+            f"cannot inspect {start_mm:g} to {end_mm or slices.count * size:g} mm of a seam of "
+            f"{slices.count * size:g} mm; give a stretch inside it"
+        )
+    here: dict[str, Quantities] = {name: slices[name][row : row + 1, first:last] for name in _needed(joint)}
+    one = joint.of(np.array([row]))
+    measured = measure(here, one)
+    rules = _rules(standard, one, measured)
+    grades = np.full(last - first, len(standard.levels), dtype=np.int8)
+    lines: list[Imperfection] = []
+    for rule in rules:
+        graded = _with_length(rule, standard, one, measured, size)
+        np.minimum(grades, graded, out=grades)
+        lines += _lines(rule, standard, needed, one, measured, graded, first * size, size)
+    found = int(grades.min())
+    names = tuple(reversed(standard.levels))
+    welded = here["deposit_mm2"][0] >= NO_WELD_MM2
+    return Report(
+        standard=standard.name,
+        required=required,
+        joint=joint.kind,
+        thickness_mm=float(one.thickness_mm[0]),
+        throat_mm=float(one.throat_mm[0]),
+        length_mm=(last - first) * size,
+        slice_mm=size,
+        level=standard.level(found),
+        accepted=found >= needed,
+        grades=tuple(int(g) for g in grades),
+        levels=names,
+        share={name: float(np.mean(grades >= k + 1)) for k, name in enumerate(names)},
+        imperfections=tuple(sorted(lines, key=lambda line: (line.start_mm, line.number))),
+        figures={k: float(here[k][0][welded].mean()) if welded.any() else 0.0 for k in FIGURES},
+        not_inspected=tuple(
+            sorted({r.number for r in standard.rules if joint.kind in r.joints} - {r.number for r in rules})
+        ),
+        note=standard.note,
+    )
+
+
+def _needed(joint: Joint) -> tuple[str, ...]:
+    kind = _DIRECT_BUTT if joint.kind == BUTT else _DIRECT_FILLET
+    return tuple(dict.fromkeys((*_DIRECT, *kind, "width_mm", "deposit_mm2", *FIGURES)))
+
+
+def _with_length(
+    rule: Rule, standard: Standard, joint: Joint, measured: Mapping[str, Array], slice_mm: float
+) -> NDArray[np.int8]:
+    """Grades (k,) of one imperfection of one weld, where a limit for short imperfections fails longer ones."""
+    graded = grade_rule(rule, standard, joint, measured)[0]
+    imperfect = measured[rule.quantity][0] > MEASURABLE_MM
+    long = crowded(imperfect, slice_mm)
+    for level in reversed(standard.levels):
+        if rule.short_only(level, joint.thickness_mm)[0]:
+            graded = np.where(long, np.minimum(graded, standard.grade(level) - 1), graded).astype(np.int8)
+    return graded
+
+
+def _lines(
+    rule: Rule,
+    standard: Standard,
+    needed: int,
+    joint: Joint,
+    measured: Mapping[str, Array],
+    graded: NDArray[np.int8],
+    origin_mm: float,
+    slice_mm: float,
+) -> list[Imperfection]:
+    """Report lines of one imperfection: each stretch of slices with one grade below the strictest."""
+    value = measured[rule.quantity][0]
+    limit = rule.limit(standard.level(needed), *_dimensions(joint, measured))[0]
+    permitted = limit > MEASURABLE_MM
+    edges = np.flatnonzero(np.diff(graded, prepend=-1, append=-1))
+    lines = []
+    for start, end in itertools.pairwise(edges.tolist()):
+        reached = int(graded[start])
+        if reached == len(standard.levels):
+            continue
+        stretch = value[start:end]
+        at = start + int(np.argmin(stretch) if rule.least else np.argmax(stretch))
+        bound = float(limit[at]) if permitted[at] and math.isfinite(limit[at]) else None
+        lines.append(
+            Imperfection(
+                number=rule.number,
+                name=rule.name,
+                start_mm=float(origin_mm + start * slice_mm),
+                end_mm=float(origin_mm + end * slice_mm),
+                worst=float(value[at]),
+                unit=rule.unit,
+                limit=bound,
+                level=standard.level(reached),
+                accepted=reached >= needed,
+            )
+        )
+    return lines
