@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 
 from ...errors import ShopfloorError
-from . import fr3, industrial_scara, m10id12, ur10e
+from . import fr3, iiwa14, industrial_scara, m10id12, ur10e
 from .arm_drive import Actuators, Axis
 
 Vector = tuple[float, ...]
@@ -163,6 +163,10 @@ ARMS: dict[str, Arm] = {
         _from_axes(
             "fr3", "Franka Research 3-class seven-axis cobot", fr3.AXES, home=fr3.HOME, reach=fr3.REACH,
             payload=fr3.PAYLOAD, base_height=0.0, add=fr3.add_fr3,
+        ),
+        _from_axes(
+            "iiwa14", "KUKA LBR iiwa 14-class seven-axis cobot", iiwa14.AXES, home=iiwa14.HOME, reach=iiwa14.REACH,
+            payload=iiwa14.PAYLOAD, base_height=0.0, add=iiwa14.add_iiwa14,
         ),
         _from_axes(
             "scara", "Epson LS6-602-class four-axis SCARA", industrial_scara.AXES, home=industrial_scara.HOME,

@@ -96,6 +96,7 @@ def add_joint(
     body.add_joint(
         name=axis.joint, type=kind, axis=direction, limited=True, range=[axis.low, axis.high],
         armature=axis.armature, damping=axis.damping, frictionloss=axis.friction if gear_friction else 0.0,
+        solref_friction=[0.004, 1.0], solimp_friction=[0.99, 0.999, 0.001, 0.5, 2.0],
         actgravcomp=True, actfrclimited=True, actfrcrange=[-axis.effort, axis.effort],
     )  # fmt: skip
 

@@ -57,12 +57,12 @@ def _driven(model: mujoco.MjModel, name: str) -> list[tuple[int, int]]:
     """
     pairs = []
     for actuator in range(model.nu):
-        if model.actuator_trntype[actuator] != mujoco.mjtTrn.mjTRN_JOINT:
+        if int(model.actuator_trntype[actuator]) != int(mujoco.mjtTrn.mjTRN_JOINT):
             raise ShopfloorError(f"robot='{PREFIX}{name}': an actuator drives no joint; choose an arm without a hand")
         pairs.append((int(model.actuator_trnid[actuator, 0]), actuator))
     pairs.sort()
-    turning = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
-    if [joint for joint, _ in pairs] != list(range(model.njnt)) or not all(t in turning for t in model.jnt_type):
+    turning = (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
+    if [joint for joint, _ in pairs] != list(range(model.njnt)) or not np.isin(model.jnt_type, turning).all():
         raise ShopfloorError(f"robot='{PREFIX}{name}': not a serial arm with one actuator for each joint")
     return pairs
 
@@ -109,7 +109,7 @@ def menagerie_arm(name: str) -> Arm:
         f"{PREFIX}{name}", f"MuJoCo Menagerie {name}", joints, low=low, high=high, velocity=each(SPEED), effort=effort,
         acceleration=each(ACCELERATION), jerk=each(JERK), home=tuple(float(q) for q in data.qpos), reach=reach,
         payload=0.0, base_height=0.0, base_quat=(1.0, 0.0, 0.0, 0.0), add=_Loader(name, path, joints, effort),
-        flange=flange, slides=tuple(bool(t == mujoco.mjtJoint.mjJNT_SLIDE) for t in model.jnt_type),
+        flange=flange, slides=tuple(bool(t == int(mujoco.mjtJoint.mjJNT_SLIDE)) for t in model.jnt_type),
     )  # fmt: skip
 
 

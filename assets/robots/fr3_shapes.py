@@ -51,7 +51,9 @@ def _base() -> Assembly:
 def _shoulder() -> Assembly:
     """Link 1: stands upright below its frame; joint 2 runs along its y axis."""
     parts = Assembly()
-    parts.add(SHELL, lathe([(0.0, -0.192), (0.063, -0.192), (0.066, -0.186), (0.066, -0.10), (0.060, -0.03), (0.0, 0.0)]))
+    parts.add(
+        SHELL, lathe([(0.0, -0.192), (0.063, -0.192), (0.066, -0.186), (0.066, -0.10), (0.060, -0.03), (0.0, 0.0)])
+    )
     parts.add(SHELL, _housing(0.064, -0.066, 0.062).along("y"))
     parts.add(CAP, _cap(0.050, 0.066).along("-y"))
     parts.add(SEAM, _seam(0.058, 0.063).along("y"))
@@ -76,7 +78,9 @@ def _upper_elbow() -> Assembly:
     tube = [(0.0, -0.121), (0.063, -0.121), (0.066, -0.116), (0.066, -0.070), (0.062, -0.050), (0.052, -0.034),
             (0.034, -0.022), (0.0, -0.017)]  # fmt: skip
     parts.add(SHELL, lathe(tube))
-    parts.add(SHELL, _limb([(0.006, 0.0, -0.080), (0.030, 0.0, -0.055), (0.062, 0.0, -0.018), (0.0825, 0.0, 0.0)], 0.054))
+    parts.add(
+        SHELL, _limb([(0.006, 0.0, -0.080), (0.030, 0.0, -0.055), (0.062, 0.0, -0.018), (0.0825, 0.0, 0.0)], 0.054)
+    )
     parts.add(SHELL, _housing(0.061, -0.062, 0.060).along("-y").moved((0.0825, 0.0, 0.0)))
     parts.add(CAP, _cap(0.048, 0.062).along("y").moved((0.0825, 0.0, 0.0)))
     parts.add(SEAM, _seam(0.056, 0.061).along("-y").moved((0.0825, 0.0, 0.0)))
@@ -101,7 +105,9 @@ def _forearm() -> Assembly:
     parts = Assembly()
     tube = [(0.0, -0.255), (0.061, -0.255), (0.064, -0.250), (0.064, -0.215), (0.050, -0.175), (0.0, -0.165)]
     parts.add(SHELL, lathe(tube))
-    parts.add(SHELL, _limb([(0.0, 0.012, -0.225), (0.0, 0.048, -0.150), (0.0, 0.062, -0.075), (0.0, 0.064, 0.0)], 0.042))
+    parts.add(
+        SHELL, _limb([(0.0, 0.012, -0.225), (0.0, 0.048, -0.150), (0.0, 0.062, -0.075), (0.0, 0.064, 0.0)], 0.042)
+    )
     parts.add(SHELL, _limb([(0.0, 0.0, -0.200), (0.0, 0.020, -0.150), (0.0, 0.040, -0.090)], 0.048))
     parts.add(SHELL, _housing(0.050, 0.052, 0.104).along("y"))
     parts.add(CAP, _cap(0.040, 0.104).along("y"))
@@ -112,7 +118,9 @@ def _forearm() -> Assembly:
 def _wrist() -> Assembly:
     """Link 6: joint 6 runs along its z axis, joint 7 is 88 mm ahead and runs along -y."""
     parts = Assembly()
-    parts.add(SHELL, _housing(0.050, -0.052, 0.048), _limb([(0.0, 0.0, 0.0), (0.045, 0.0, 0.0), (0.088, 0.0, 0.0)], 0.047))
+    parts.add(
+        SHELL, _housing(0.050, -0.052, 0.048), _limb([(0.0, 0.0, 0.0), (0.045, 0.0, 0.0), (0.088, 0.0, 0.0)], 0.047)
+    )
     parts.add(CAP, _cap(0.040, 0.052).along("-z"))
     parts.add(SHELL, _housing(0.049, -0.062, 0.036).along("-y").moved((0.088, 0.0, 0.0)))
     parts.add(CAP, _cap(0.038, 0.062).along("y").moved((0.088, 0.0, 0.0)))

@@ -78,15 +78,19 @@ def _arm_2() -> Assembly:
     hood = rounded_outline([(-0.060, -0.052), (0.190, -0.052), (0.235, -0.030), (0.235, 0.030), (0.190, 0.052),
                             (-0.060, 0.052)], [0.045, 0.03, 0.02, 0.02, 0.03, 0.045])  # fmt: skip
     parts.add(SHELL, extrude(hood, 0.046, 0.150, 0.014))
-    parts.add(SHELL, extrude(rounded_outline([(-0.048, -0.045), (0.120, -0.045), (0.120, 0.045), (-0.048, 0.045)], 0.03),
-                             0.146, 0.196, 0.012))  # fmt: skip
+    lid = rounded_outline([(-0.048, -0.045), (0.120, -0.045), (0.120, 0.045), (-0.048, 0.045)], 0.03)
+    parts.add(SHELL, extrude(lid, 0.146, 0.196, 0.012))
     # Coloured band around the hood, duct flange on top, guide and nut around the shaft.
     band = rounded_outline([(-0.0605, -0.0525), (0.1905, -0.0525), (0.2355, -0.0305), (0.2355, 0.0305),
                             (0.1905, 0.0525), (-0.0605, 0.0525)], [0.045, 0.03, 0.02, 0.02, 0.03, 0.045])  # fmt: skip
     parts.add("joint_blue", extrude(band, 0.062, 0.076))
     parts.add(DARK, cylinder(0.026, 0.194, 0.206, edge=0.003, segments=40))
     end = (ARM_2, 0.0, 0.0)
-    parts.add(COVER, cylinder(0.026, 0.046, 0.112, edge=0.003).moved(end), cylinder(0.024, -0.022, 0.004, edge=0.002).moved(end))
+    parts.add(
+        COVER,
+        cylinder(0.026, 0.046, 0.112, edge=0.003).moved(end),
+        cylinder(0.024, -0.022, 0.004, edge=0.002).moved(end),
+    )
     parts.add(DARK, cylinder(0.019, -0.030, -0.020).moved(end), cylinder(0.020, 0.110, 0.118).moved(end))
     parts.add("status_amber", cylinder(0.008, 0.148, 0.166, edge=0.003, segments=24).moved((0.165, 0.025, 0.0)))
     return parts

@@ -25,7 +25,9 @@ DISC_FRICTION = (0.4, 0.005, 0.0001)  # abrasive paper on steel
 def _draw(spec: mujoco.MjSpec, housing: mujoco.MjsBody, head: mujoco.MjsBody) -> None:
     fixed, moving = Assembly(), Assembly()
     fixed.add("dark_steel", cylinder(0.0375, 0.0, 0.010, edge=0.001))
-    fixed.add("graphite", lathe([(0.0, 0.008), (0.030, 0.008), (0.033, 0.014), (0.033, 0.092), (0.030, 0.100), (0.0, 0.100)]))
+    fixed.add(
+        "graphite", lathe([(0.0, 0.008), (0.030, 0.008), (0.033, 0.014), (0.033, 0.092), (0.030, 0.100), (0.0, 0.100)])
+    )
     fixed.add("joint_blue", ring(0.030, 0.0336, 0.058, 0.070, edge=0.001))
     fixed.add("brass", cylinder(0.006, 0.030, 0.052, segments=6).along("y").moved((0.0, 0.0, 0.030)))
     fixed.build(spec, housing, "spindle", look.GROUP_PART)

@@ -17,9 +17,9 @@ TORQUE_RANGE = (20.0, 20.0, 20.0)  # N m
 def add_ft_sensor(spec: mujoco.MjSpec, site: str = "flange", *, visual: bool = True) -> str:
     """Screw the sensor to `site`.
 
-    Sensors `ft_force` (N) and `ft_torque` (N m): what the tool exerts on the arm, in the frame and about the origin
-    of the site `ft` in the tool-side face, z out of it. The weight of the tool is part of the reading, as in a real
-    sensor before taring; so is what accelerates it.
+    Sensors `ft_force` (N) and `ft_torque` (N m): force and torque with which the arm holds the tool (the opposite of
+    what the tool exerts on the arm), in the frame and about the origin of the site `ft` in the tool-side face, z out
+    of it. The weight of the tool is part of the reading, as in a real sensor before taring; so is what accelerates it.
 
     Args:
         spec: specification that holds an arm.

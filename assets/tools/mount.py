@@ -22,6 +22,16 @@ def screw_on(spec: mujoco.MjSpec, site: str, name: str) -> mujoco.MjsBody:
     return flange.parent.add_body(name=name, pos=flange.pos, quat=flange.quat, simple=False, gravcomp=1.0)
 
 
+def grasp_options(spec: mujoco.MjSpec) -> None:
+    """Contact settings of a cell in which parts are held by friction.
+
+    With pyramidal cones and MuJoCo's impedance ratio of 1, a part of 1 kg creeps out of a gripper by more than 1 mm/s;
+    with these settings it is below 0.03 mm/s.
+    """
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.impratio = 10.0
+
+
 def set_cylinder(body: mujoco.MjsBody, mass: float, radius: float, z0: float, z1: float) -> None:
     """Inertial data of a homogeneous cylinder about z from z0 to z1 (kg, m)."""
     body.explicitinertial = True

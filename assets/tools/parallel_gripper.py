@@ -22,7 +22,9 @@ PAD_SIZE = (0.006, 0.022, 0.026)  # m, thickness, width, height
 PAD_FRICTION = (0.8, 0.006, 0.0002)  # rubber on metal; torsional and rolling in m
 
 HOUSING_MASS, FINGER_MASS = 0.80, 0.07  # kg
-SPINDLE_MASS = 0.6  # kg, motor and spindle seen at each finger
+# Half of a rotor of 5e-6 kg m^2 behind a spindle of 4 mm lead, seen at each finger (kg). It must not be much less than
+# damping times timestep, or the contact solver is misled about how easily a finger gives way.
+SPINDLE_MASS = 4.0
 # Width servo: the full force at 2 mm of error. The spindle's loss holds the speed below its limit at full force.
 SERVO_KP = 1.0e5  # N/m
 
@@ -45,7 +47,7 @@ def _add_fingers(spec: mujoco.MjSpec, housing: mujoco.MjsBody, force: float, vis
         finger.add_geom(
             name=f"{name}_pad", type=mujoco.mjtGeom.mjGEOM_BOX, pos=[side * thickness / 2, 0.0, 0.0],
             size=[thickness / 2, width / 2, height / 2], friction=PAD_FRICTION, priority=1, condim=4,
-            solref=[0.004, 1.0], **contact,
+            solref=[0.004, 1.0], solimp=[0.95, 0.99, 0.001, 0.5, 2.0], **contact,
         )  # fmt: skip
         finger.add_geom(
             name=f"{name}_collision", type=mujoco.mjtGeom.mjGEOM_BOX, pos=[side * 0.0125, 0.0, -0.018],
@@ -90,7 +92,7 @@ def add_parallel_gripper(
 
     Joints `finger_left` and `finger_right` (m from the middle, opening along the flange's x); actuator `gripper`, ctrl
     is the width between the pads in m, its force limit is the grip force; sensor `gripper_width` (m); site `tcp`
-    between the pads.
+    between the pads. Call `mount.grasp_options` for the cell, or what is gripped creeps.
 
     Args:
         spec: specification that holds an arm; its actuators come before the gripper's.

@@ -64,11 +64,11 @@ def _draw(spec: mujoco.MjSpec, body: mujoco.MjsBody, cup: mujoco.MjsBody, diamet
     fixed.build(spec, body, "vacuum_gripper", look.GROUP_PART)
     r, top = 0.5 * diameter, -(LENGTH - 0.076)
     folds = [(0.0, top), (0.010, top), (0.010, top + 0.008)]
-    z = np.linspace(top + 0.008, -0.008, 5)
-    for a, b in zip(z[:-1], z[1:], strict=True):
-        folds += [(0.80 * r, float(0.5 * (a + b))), (0.55 * r, float(b))]
+    pitch = (-0.008 - (top + 0.008)) / 4
+    for k in range(4):
+        folds += [(0.80 * r, top + 0.008 + (k + 0.5) * pitch), (0.55 * r, top + 0.008 + (k + 1) * pitch)]
     folds += [(0.9 * r, -0.003), (r, 0.0), (0.85 * r, 0.0), (0.5 * r, -0.006), (0.0, -0.006)]
-    moving.add("ruby", lathe(folds, 56).moved())
+    moving.add("ruby", lathe(folds, 56))
     moving.add("brass", cylinder(0.008, top - 0.006, top + 0.004, segments=6))
     moving.build(spec, cup, "cup", look.GROUP_PART)
 
@@ -117,7 +117,7 @@ def add_vacuum_gripper(
     set_cylinder(cup, CUP_MASS, 0.5 * diameter, -0.030, 0.0)
     cup.add_joint(
         name="cup_bellows", type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[0.0, 0.0, 1.0], limited=True, range=[-TRAVEL, 0.0],
-        stiffness=STIFFNESS, damping=DAMPING, solref_limit=[0.006, 1.0],
+        stiffness=STIFFNESS, damping=DAMPING, solref_limit=[0.004, 1.0], solimp_limit=[0.95, 0.99, 0.001, 0.5, 2.0],
     )  # fmt: skip
     add_tcp(cup, 0.0)
     _add_lip(cup, diameter, force if hold == "field" else 0.0)
