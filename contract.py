@@ -73,7 +73,14 @@ class SetpointTerm:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a policy comes from; empty in the description of an environment or a control layer."""
+    """Where a policy comes from; empty in the description of an environment or a control layer.
+
+    Attributes:
+        packages: versions by name.
+        git_commit, run, training_steps, seed, created_utc: the training.
+        randomization: what machines it was trained on: `split` of the randomization, and unless that is nominal its
+            `spec` by name, that spec's `hash` and the `curriculum`; empty in contracts that say nothing of it.
+    """
 
     packages: dict[str, str] = field(default_factory=dict)
     git_commit: str = ""
@@ -81,6 +88,8 @@ class Provenance:
     training_steps: int = 0
     seed: int = 0
     created_utc: str = ""
+    # contracts of the first releases lack it
+    randomization: dict[str, str] = field(default_factory=dict, metadata={"optional": True})
 
 
 @dataclass(frozen=True)
@@ -126,12 +135,18 @@ class Contract:
 
     def to_json(self) -> str:
         """Readable JSON, the content of a bundle's contract.json."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(self._plain(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @property
     def sha256(self) -> str:
         """Hash of the canonical JSON, independent of layout."""
-        return sha256_of(dataclasses.asdict(self))
+        return sha256_of(self._plain())
+
+    def _plain(self) -> dict[str, Any]:
+        data = dataclasses.asdict(self)
+        if not self.provenance.randomization:  # as before there was this entry, so that old contracts keep their hash
+            del data["provenance"]["randomization"]
+        return data
 
     @classmethod
     def from_json(cls, text: str | bytes, source: str = "contract") -> Contract:
@@ -256,10 +271,10 @@ def _decode(kind: Any, data: Any, path: str) -> Any:
             close = difflib.get_close_matches(key, hints, n=1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise ShopfloorError(f"{path}.{key} is unknown; {hint}known here: {', '.join(hints)}")
-    for key in hints:
-        if key not in data:
-            raise ShopfloorError(f"{path}.{key} is missing")
-    return kind(**{key: _decode(hint, data[key], f"{path}.{key}") for key, hint in hints.items()})
+    for entry in dataclasses.fields(kind):
+        if entry.name not in data and not entry.metadata.get("optional"):
+            raise ShopfloorError(f"{path}.{entry.name} is missing")
+    return kind(**{key: _decode(hint, data[key], f"{path}.{key}") for key, hint in hints.items() if key in data})
 
 
 def _short(data: Any) -> str:

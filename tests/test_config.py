@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from shopfloor.envs.randomization import SPLITS
 from shopfloor.envs.registry import TASKS, make_task
 from shopfloor.errors import ShopfloorError
 from shopfloor.train.config import Linear, TrainConfig
@@ -79,6 +81,42 @@ def test_yaml_numbers_without_a_point_are_numbers(write):
     assert config.ppo.learning_rate == 3e-4
 
 
+# -- randomization --------------------------------------------------------------------------------------------
+
+
+def test_the_splits_of_the_config_are_those_of_randomization():
+    assert get_args(keys()["randomization.split"][0]) == SPLITS
+
+
+def test_randomization_is_chosen_by_split_and_by_spec(write):
+    assert load(write(BASE)).randomization.request() is None
+    chosen = load("arm_reach_train").randomization
+    assert (chosen.split, chosen.spec, chosen.request()) == ("train", None, "train")
+    forces = load("wafer_transfer_forces").randomization.request()
+    assert (forces.spec.name, forces.split) == ("wafer_transfer_forces", "train")
+    with pytest.raises(ShopfloorError, match="no randomization 'nothing'"):
+        load(write(BASE + "randomization: {spec: nothing}")).randomization.request()
+
+
+@pytest.mark.parametrize("target", ["arm_reach", "wafer_transfer"])
+def test_the_randomized_configs_differ_from_the_nominal_one_in_nothing_else(target):
+    nominal = load(target).as_dict()
+    for suffix in ("train", "forces"):
+        other = load(f"{target}_{suffix}").as_dict()
+        assert other.pop("randomization") != nominal["randomization"]
+        assert other == {k: v for k, v in nominal.items() if k != "randomization"}
+
+
+def test_the_path_of_a_spec_is_relative_to_its_file_or_to_the_working_directory(write, tmp_path, monkeypatch):
+    base = write(BASE + "randomization: {split: train, spec: ../mine.yaml}\n", "sub/base.yaml")
+    other = write("extends: sub/base.yaml\n", "other.yaml")
+    assert load(base).randomization.spec == load(other).randomization.spec == str(tmp_path / "mine.yaml")
+    monkeypatch.chdir(tmp_path / "sub")
+    layer = parse_overrides(["randomization.spec=own.yaml"])
+    assert load(base, layer).randomization.spec == str(tmp_path / "sub" / "own.yaml")
+    assert parse_overrides(["--randomization.spec", "arm_reach"]) == {"randomization": {"spec": "arm_reach"}}
+
+
 # -- mistakes in files ----------------------------------------------------------------------------------------
 
 
@@ -110,6 +148,8 @@ def test_an_unknown_key_in_an_extended_file_names_that_file(write):
         ("ppo: {gamma: .nan}", ("ppo.gamma must be a number", "nan")),
         ("ppo: 3", ("ppo must be a section of keys", "3")),
         ("network: {sizes: 64}", ("network.sizes must be a list of whole numbers", "64")),
+        ("randomization: {split: training}", ("randomization.split must be one of nominal, train", "'training'")),
+        ("randomization: {splits: train}", ("unknown key randomization.splits; did you mean randomization.split?",)),
         ("env: {kwargs: [1]}", ("env.kwargs must be a section of keys", "[1]")),
         ("- 1", ("must hold keys and values", "[1]")),
         ("a: [", ("is not YAML",)),
@@ -126,6 +166,7 @@ def test_a_wrong_type_names_file_key_value_and_what_is_expected(text, parts, wri
 @pytest.mark.parametrize(
     ("text", "part"),
     [
+        ("env: {id: ArmReach-v0, kwargs: {randomization: train}}", "say it as randomization.split"),
         ("ppo: {gamma: 1.5}", "ppo.gamma must lie in [0, 1], got 1.5"),
         ("num_envs: 0", "num_envs must lie in [1, 100000], got 0"),
         ("network: {sizes: []}", "network.sizes must hold positive numbers"),
@@ -176,6 +217,16 @@ def test_every_value_can_be_overridden():
     assert layer == {"ppo": {"learning_rate": Linear(1e-3, 1e-4), "ent_coef": -0.1}, "threads": None}
 
 
+def test_a_value_can_be_given_without_dashes():
+    words = ["--seed", "1", "randomization.split=train", "ppo.ent_coef=-0.1", "env.kwargs.goal=position"]
+    assert parse_overrides(words) == {
+        "seed": 1,
+        "randomization": {"split": "train"},
+        "ppo": {"ent_coef": -0.1},
+        "env": {"kwargs": {"goal": "position"}},
+    }
+
+
 @pytest.mark.parametrize("key", [k for k in keys() if k != "env.kwargs"])
 def test_a_key_of_the_help_text_is_a_flag(key):
     value = TrainConfig.__dataclass_fields__
@@ -199,6 +250,7 @@ def test_a_key_of_the_help_text_is_a_flag(key):
         (["--total-steps"], "--total-steps needs a value"),
         (["--total-steps", "--seed", "1"], "--total-steps needs a value"),
         (["200000"], "unexpected argument '200000'"),
+        (["randomization.spilt=train"], "unknown option --randomization.spilt; did you mean --randomization.split?"),
     ],
 )
 def test_a_wrong_flag_says_what_would_be_right(words, part):

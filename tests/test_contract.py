@@ -51,6 +51,16 @@ def test_a_contract_survives_json() -> None:
     assert Contract.from_json(shuffled).sha256 == contract.sha256
 
 
+def test_a_contract_without_the_entry_of_randomization_is_read_and_keeps_its_hash() -> None:
+    data = json.loads(TOY.to_json())
+    assert "randomization" not in data["provenance"]  # as in bundles of the first releases
+    assert Contract.from_json(json.dumps(data)) == TOY and sha256_of(data) == TOY.sha256
+    trained = {"split": "train", "spec": "toy", "hash": "0123456789abcdef"}
+    randomized = replace(TOY, provenance=Provenance(randomization=trained))
+    assert Contract.from_json(randomized.to_json()) == randomized and randomized.sha256 != TOY.sha256
+    assert check_compatible(randomized, TOY) == []
+
+
 def delete(data: dict[str, Any], *path: Any) -> None:
     for key in path[:-1]:
         data = data[key]

@@ -27,8 +27,16 @@ SMALL = (
 )
 PPO = SMALL + "--ppo.n_steps 32 --ppo.batch_size 64 --ppo.n_epochs 2 --total-steps 1000"
 SAC = SMALL + "--sac.learning_starts 100 --sac.batch_size 32 --sac.buffer_size 500 --total-steps 700"
+RANDOM = PPO + " randomization.split=train"
+FORCES = SAC + " randomization.split=train randomization.spec=arm_reach_forces"
 SDE = PPO + " --ppo.use_sde true --ppo.sde_sample_freq 8"
-CONFIGS = {"ppo": ("arm_reach", PPO), "ppo_sde": ("arm_reach", SDE), "sac": ("arm_reach_sac", SAC)}
+CONFIGS = {
+    "ppo": ("arm_reach", PPO),
+    "ppo_sde": ("arm_reach", SDE),
+    "ppo_randomized": ("arm_reach", RANDOM),
+    "sac": ("arm_reach_sac", SAC),
+    "sac_forces": ("arm_reach_sac", FORCES),
+}
 
 
 def config_of(algorithm: str):
@@ -163,6 +171,25 @@ def test_sigterm_ends_the_command_with_143_and_resume_finishes_it(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"next: shopfloor export {run}" in done.stdout
+
+
+def test_a_run_continues_only_under_the_randomization_in_which_it_began(tmp_path, monkeypatch):
+    spec = tmp_path / "mine.yaml"
+    text = "terms: {load: {effect: mass, target: {body: wrist_3}, distribution: {uniform: [0.9, 1.1]}}}\n"
+    spec.write_text(text)
+    monkeypatch.chdir(tmp_path)
+    words = [*PPO.split(), "randomization.split=train", "randomization.spec=mine.yaml"]
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1, signal.SIGTERM)
+        run = train(load("arm_reach", parse_overrides(words)), "runs").run
+    path = run.path.resolve()
+    # a relative path means the same from everywhere
+    monkeypatch.chdir("/")
+    spec.write_text(text.replace("1.1", "1.2"))
+    with pytest.raises(ShopfloorError, match=r"the randomization has changed since .* split train spec mine hash"):
+        resume(path)
+    spec.write_text(text)
+    assert resume(path).run.status == "finished"
 
 
 # -- mistakes -------------------------------------------------------------------------------------------------

@@ -15,15 +15,20 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3 import PPO
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from shopfloor.envs.engine.describe import fingerprint
+from shopfloor.contract import check_compatible
+from shopfloor.deploy.bundle import Bundle
+from shopfloor.envs.engine.describe import contract_of, fingerprint
+from shopfloor.envs.randomization import load_spec
 from shopfloor.envs.registry import make_task, make_vector_env
 from shopfloor.errors import ShopfloorError
 from shopfloor.train.__main__ import main
 from shopfloor.train.config_file import load, parse_overrides
+from shopfloor.train.export import export_run
 from shopfloor.train.learner import make_cells, make_learner
 from shopfloor.train.policy import ChannelNormalizer, normalization
 from shopfloor.train.progress import Lines, duration, short
 from shopfloor.train.run_dir import RunDir
+from shopfloor.train.runner import train
 from shopfloor.train.sb3_adapter import CellVecEnv
 from shopfloor.train.statistics import metric_tag
 from shopfloor.train.validation import Validation, Validator
@@ -123,6 +128,45 @@ def test_a_policy_of_another_network_or_a_damaged_one_is_refused(finished, tmp_p
         RunDir(tmp_path / "torn").load_learner("latest")
 
 
+# -- randomization --------------------------------------------------------------------------------------------
+
+
+def test_training_and_validation_draw_from_the_chosen_split_and_it_is_recorded(tmp_path):
+    words = "--num-envs 4 --threads 1 --ppo.n_steps 16 --ppo.batch_size 64 --total-steps 64 --evaluation.episodes 2"
+    config = load("ArmReach-v0", parse_overrides([*words.split(), "randomization.split=train"]))
+    run = train(config, tmp_path).run
+    spec = load_spec("arm_reach")
+    recorded = {"split": "train", "spec": "arm_reach", "hash": spec.hash}
+    assert run.manifest()["randomization"] == recorded
+    for cells in (make_cells(config, 2), Validator(config).env):
+        _, info = cells.reset(seed=0)
+        assert set(info["randomization"]["split"]) == {"train"}
+        assert set(info["randomization"]["spec"]) == {spec.hash}
+    folder, _ = export_run(run.path)
+    contract = Bundle.load(folder).contract
+    assert contract.provenance.randomization == recorded
+    # a machine is what the policy meets, not what it asks for
+    task = make_task("ArmReach-v0")
+    assert "randomization" not in contract.task_kwargs and contract.fingerprint == fingerprint(task)
+    assert check_compatible(contract, contract_of(task, "shopfloor/ArmReach-v0")) == []
+
+
+def test_a_nominal_run_says_so(finished):
+    run, _ = finished
+    assert run.manifest()["randomization"] == {"split": "nominal"}
+
+
+def test_a_policy_may_observe_the_randomization():
+    words = "--num-envs 2 --ppo.n_steps 8 --ppo.batch_size 16 --total-steps 16 --threads 1 randomization.split=train"
+    privileged = "--env.kwargs.observation policy,privileged"
+    config = load("wafer_transfer", parse_overrides([*words.split(), *privileged.split()]))
+    venv = CellVecEnv(make_cells(config, 2))
+    make_learner(config, venv).learn(16)
+    width = venv.env.cell.randomizer.width
+    scale = normalization(venv.env.cell, venv.env.groups, venv.observation_space)["privileged"][1]
+    assert width > 10 and scale[-width:] == [1.0] * width
+
+
 # -- command line ---------------------------------------------------------------------------------------------
 
 
@@ -166,7 +210,7 @@ def test_a_wrong_command_line_is_one_clear_error(words, part, tmp_path, monkeypa
 def test_the_normalizer_is_the_affine_map_that_the_channels_declare():
     env = make_vector_env("ArmReach-v0", 2)
     space = env.single_observation_space
-    extractor = ChannelNormalizer(space, normalization(env.task, env.groups, space))
+    extractor = ChannelNormalizer(space, normalization(env.cell, env.groups, space))
     observation = env.reset(seed=0)[0]
     offset = np.concatenate([np.tile(c.normalization[0], c.history) for c in env.task.channels])
     scale = np.concatenate([np.tile(c.normalization[1], c.history) for c in env.task.channels])
@@ -179,7 +223,7 @@ def test_dict_observations_are_normalized_and_joined():
     env = make_vector_env("WaferTransfer-v0", 2, observation=("policy", "privileged"))
     space = env.single_observation_space
     assert isinstance(space, spaces.Dict)
-    extractor = ChannelNormalizer(space, normalization(env.task, env.groups, space))
+    extractor = ChannelNormalizer(space, normalization(env.cell, env.groups, space))
     observation = {k: torch.as_tensor(v) for k, v in env.reset(seed=0)[0].items()}
     features = extractor(observation)
     assert features.shape == (2, extractor.features_dim) and extractor.features_dim == sum(

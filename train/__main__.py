@@ -14,7 +14,7 @@ from .config_file import available, keys, load, parse_overrides
 if TYPE_CHECKING:
     from .runner import TrainResult
 
-USAGE = """usage: shopfloor train ID|CONFIG [--runs DIR] [--dry-run] [--key value ...]
+USAGE = """usage: shopfloor train ID|CONFIG [--runs DIR] [--dry-run] [--key value | key=value ...]
        shopfloor resume RUN
 
 Train a policy. ID is an environment such as ArmReach-v0, CONFIG a YAML file or one of the package's:
@@ -85,7 +85,7 @@ def _take(words: list[str], flag: str, default: str) -> tuple[str, list[str]]:
 def _check_sections(config: TrainConfig, options: list[str]) -> None:
     other = "sac" if config.algorithm == "ppo" else "ppo"
     for word in options:
-        if word.startswith(f"--{other}."):
+        if word.removeprefix("--").startswith(f"{other}."):
             raise ShopfloorError(f"{word.partition('=')[0]} has no effect: the algorithm is {config.algorithm}")
 
 

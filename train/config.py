@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
+from ..envs.randomization import NOMINAL, Randomization, load_spec
 from ..errors import ShopfloorError
 
 # `shopfloor eval` scores seeds from 1,000,000 on and validation during training from 2,000,000 on. Training rows
@@ -50,6 +51,30 @@ class EnvSection:
 
     id: str = option("", "environment id")
     kwargs: dict[str, Any] = field(default_factory=dict, metadata={"help": "arguments of the environment"})
+
+
+@dataclass(frozen=True)
+class RandomizationSection:
+    """Which machines the policy is trained and validated on.
+
+    It is no argument of the environment: a policy is deployed on whatever machine there is, so that its contract says
+    nothing of this; the run's manifest and the bundle's provenance do.
+    """
+
+    split: Literal["nominal", "train", "corners", "ood_near", "ood_far", "structural"] = option(
+        "nominal", "part of the randomization that episodes are drawn from"
+    )
+    spec: str | None = option(None, "name or path of another randomization; null for the environment's own")
+
+    def request(self) -> object:
+        """What an environment takes as its `randomization`.
+
+        Raises:
+            ShopfloorError: if there is no such spec.
+        """
+        if self.spec is not None:
+            return Randomization(load_spec(self.spec), self.split)
+        return None if self.split == NOMINAL else self.split
 
 
 @dataclass(frozen=True)
@@ -124,6 +149,7 @@ class TrainConfig:
 
     name: str = option("", "a word for the run directory's name")
     env: EnvSection = section(EnvSection, "environment")
+    randomization: RandomizationSection = section(RandomizationSection, "randomization")
     algorithm: Literal["ppo", "sac"] = option("ppo", "learning algorithm")
     total_steps: int = option(1_000_000, "environment steps in all")
     num_envs: int = option(64, "environments stepped together")
@@ -142,6 +168,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.env.id:
             raise ShopfloorError("env.id is missing: name an environment such as shopfloor/ArmReach-v0")
+        if "randomization" in self.env.kwargs:
+            raise ShopfloorError(
+                "env.kwargs.randomization: say it as randomization.split and randomization.spec, which are recorded "
+                "with the policy and stay out of its deployment contract"
+            )
         for key, value in flatten(self).items():
             check_range(key, value)
         if not self.network.sizes or min(self.network.sizes) < 1:

@@ -98,8 +98,16 @@ def read_layer(path: Path, seen: tuple[Path, ...] = ()) -> Layer:
     base = data.pop("extends", None)
     if base is not None and not isinstance(base, str):
         raise ShopfloorError(f"{path}: extends must be the path of a YAML file, got {_shown(base)}")
-    layer = typed(data, TrainConfig, str(path))
+    layer = _located(typed(data, TrainConfig, str(path)), path.parent)
     return layer if base is None else merge(read_layer(path.parent / base, (*seen, path)), layer)
+
+
+def _located(layer: Layer, folder: Path) -> Layer:
+    """The layer with the path of a randomization made absolute, so that it means the same from everywhere."""
+    spec = layer.get("randomization", {}).get("spec")
+    if spec is None or not spec.endswith((".yaml", ".yml")):
+        return layer
+    return merge(layer, {"randomization": {"spec": str((folder / spec).resolve())}})
 
 
 def merge(base: Layer, top: Layer) -> Layer:
@@ -227,7 +235,9 @@ def keys(cls: type = TrainConfig, prefix: str = "") -> dict[str, tuple[Any, str]
 
 
 def parse_overrides(words: Sequence[str]) -> Layer:
-    """Values from `--section.key value` or `--section.key=value`; dashes and underscores are the same.
+    """Values from `--section.key value`, `--section.key=value` or `section.key=value`.
+
+    Dashes and underscores are the same, and a relative path is relative to the working directory.
 
     Raises:
         ShopfloorError: if a flag is unknown, lacks its value or has a wrong one.
@@ -236,16 +246,17 @@ def parse_overrides(words: Sequence[str]) -> Layer:
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        if not word.startswith("--"):
-            raise ShopfloorError(f"unexpected argument {word!r}; options are given as --key value")
-        flag, equals, value = word.partition("=")
+        bare = re.match(r"[a-z][\w.-]*=", word)
+        if not bare and not word.startswith("--"):
+            raise ShopfloorError(f"unexpected argument {word!r}; options are given as --key value or key=value")
+        flag, equals, value = f"--{word}".partition("=") if bare else word.partition("=")
         if not equals:
             if not rest or re.match(r"--[a-zA-Z]", rest[0]):
                 raise ShopfloorError(f"{flag} needs a value")
             value = rest.pop(0)
         key = flag[2:].replace("-", "_")
         layer = merge(layer, _override(flag, key, value))
-    return layer
+    return _located(layer, Path.cwd())
 
 
 def _override(flag: str, key: str, text: str) -> Layer:

@@ -302,6 +302,7 @@ def export_run(path: str | Path, out: str | Path | None = None, checkpoint: str 
         run=run.path.name,
         training_steps=_steps(model, checkpoint),
         seed=run.config.seed,
+        randomization=manifest.get("randomization", {}),
     )
     return export_learner(
         run.load_learner(checkpoint),

@@ -27,6 +27,7 @@ def make_cells(config: TrainConfig, num_envs: int) -> CellVectorEnv:
         num_envs,
         autoreset_mode=AutoresetMode.SAME_STEP,
         threads=config.threads,
+        randomization=config.randomization.request(),
         **config.env.kwargs,
     )
 
@@ -53,7 +54,7 @@ def policy_arguments(config: TrainConfig, env: CellVectorEnv) -> dict[str, Any]:
         "activation_fn": ACTIVATIONS[config.network.activation],
         "features_extractor_class": ChannelNormalizer,
         "features_extractor_kwargs": {
-            "normalization": normalization(env.task, env.groups, env.single_observation_space)
+            "normalization": normalization(env.cell, env.groups, env.single_observation_space)
         },
     }
     if config.algorithm == "ppo":

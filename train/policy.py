@@ -10,7 +10,9 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
+from ..envs.engine.core import BatchedCell
 from ..envs.engine.task import Task
+from ..envs.sensing import Channel
 
 Affine = tuple[list[float], list[float]]
 
@@ -51,29 +53,36 @@ class ChannelNormalizer(BaseFeaturesExtractor):
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
-def normalization(task: Task, groups: Sequence[str], space: spaces.Space[Any]) -> dict[str, Affine]:
-    """Offset and scale of every observation component of a task, as `ChannelNormalizer` takes them.
+def normalization(source: BatchedCell | Task, groups: Sequence[str], space: spaces.Space[Any]) -> dict[str, Affine]:
+    """Offset and scale of every observation component, as `ChannelNormalizer` takes them.
 
     Args:
-        task: the task.
+        source: the cell, or its task where no privileged channel is observed: there the cell adds its randomization.
         groups: the channel groups in the observation, in order.
         space: the observation space. Goals are positions in m and quaternions, of order one, and stay as they are.
     """
     if not isinstance(space, spaces.Dict):
-        return {"": _affine(task, groups[0])}
+        return {"": _affine(_channels(source, groups[0]))}
     names = {g: g for g in groups}
-    if task.goal_size:
+    goal_size = (source.task if isinstance(source, BatchedCell) else source).goal_size
+    if goal_size:
         names = {"observation": groups[0], **{g: g for g in groups[1:]}}
-    unity = [0.0] * task.goal_size, [1.0] * task.goal_size
-    return {key: _affine(task, names[key]) if key in names else unity for key in space.spaces}
+    unity = [0.0] * goal_size, [1.0] * goal_size
+    return {key: _affine(_channels(source, names[key])) if key in names else unity for key in space.spaces}
 
 
-def _affine(task: Task, group: str) -> Affine:
+def _channels(source: BatchedCell | Task, group: str) -> Sequence[Channel]:
+    if isinstance(source, BatchedCell):
+        suite = source.sensors[group]
+        return () if suite is None else suite.channels
+    return [c for c in source.channels if c.group == group]
+
+
+def _affine(channels: Sequence[Channel]) -> Affine:
     offsets: list[float] = []
     scales: list[float] = []
-    for channel in task.channels:
-        if channel.group == group:
-            offset, scale = channel.normalization
-            offsets += offset.tolist() * channel.history
-            scales += scale.tolist() * channel.history
+    for channel in channels:
+        offset, scale = channel.normalization
+        offsets += offset.tolist() * channel.history
+        scales += scale.tolist() * channel.history
     return offsets, scales

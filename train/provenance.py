@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..envs.engine.core import BatchedCell
 from ..envs.engine.describe import fingerprint
 from ..envs.engine.simulation import default_threads
-from ..envs.engine.task import Task
+from ..envs.randomization import NOMINAL
 from .config import TrainConfig
 
 PACKAGES = ("mujoco", "gymnasium", "stable-baselines3", "torch", "numpy")
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
 
-def manifest(config: TrainConfig, task: Task) -> dict[str, Any]:
-    """The manifest of a run, as plain data."""
+def manifest(config: TrainConfig, cell: BatchedCell) -> dict[str, Any]:
+    """The manifest of a run in a cell, as plain data."""
     evaluation = config.evaluation
     return {
-        "environment": {"id": config.env.id, "fingerprint": fingerprint(task)},
+        "environment": {"id": config.env.id, "fingerprint": fingerprint(cell.task)},
+        "randomization": randomization_record(cell),
         "config_digest": config.digest(),
         "seeds": {
             "run": config.seed,
@@ -34,6 +36,14 @@ def manifest(config: TrainConfig, task: Task) -> dict[str, Any]:
         **session(),
         "resumed": [],
     }
+
+
+def randomization_record(cell: BatchedCell) -> dict[str, str]:
+    """The randomization that a policy is trained under: its split and, unless that is nominal, name and hash."""
+    chosen = cell.randomization
+    if chosen is None or chosen.split == NOMINAL:
+        return {"split": NOMINAL}
+    return {"split": chosen.split, "spec": chosen.spec.name, "hash": chosen.spec.hash}
 
 
 def session() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
 from ..envs.engine.simulation import default_threads
+from ..envs.randomization import NOMINAL
 from ..errors import ShopfloorError
 from .callbacks import Milestones, StopRequest, TrainingCallback, TrainingStopped
 from .checkpoint import restore_learner
@@ -57,7 +58,7 @@ def train(config: TrainConfig, root: str | Path = "runs") -> TrainResult:
         ShopfloorError: if the config does not fit its environment or the directory cannot be written.
     """
     venv = CellVecEnv(make_cells(config, config.num_envs))
-    run = RunDir.create(config, Path(root), manifest(config, venv.env.task))
+    run = RunDir.create(config, Path(root), manifest(config, venv.env.cell))
     with run.claimed():
         return _learn(run, venv, None)
 
@@ -78,17 +79,32 @@ def resume(path: str | Path) -> TrainResult:
         )
     venv = CellVecEnv(make_cells(run.config, run.config.num_envs))
     record = run.manifest()
-    now = manifest(run.config, venv.env.task)["environment"]["fingerprint"]
-    then = record["environment"]["fingerprint"]
+    _check_unchanged(run, record, manifest(run.config, venv.env.cell))
+    with run.claimed():
+        record["resumed"].append({"checkpoint": checkpoint.name, **session()})
+        run.write_manifest(record)
+        return _learn(run, venv, checkpoint)
+
+
+def _check_unchanged(run: RunDir, record: Mapping[str, Any], fresh: Mapping[str, Any]) -> None:
+    """Compare the manifest of a run with one made now: a run goes on in the environment in which it began."""
+    now, then = (m["environment"]["fingerprint"] for m in (fresh, record))
     if now != then:
         raise ShopfloorError(
             f"{run.config.env.id} has changed since {run.path} began (fingerprint {then[:12]}, now {now[:12]}); "
             "continue it with the version in its manifest.json, or train anew"
         )
-    with run.claimed():
-        record["resumed"].append({"checkpoint": checkpoint.name, **session()})
-        run.write_manifest(record)
-        return _learn(run, venv, checkpoint)
+    # runs from before randomization could be chosen are nominal
+    now, then = (m.get("randomization", {"split": NOMINAL}) for m in (fresh, record))
+    if now != then:
+        raise ShopfloorError(
+            f"the randomization has changed since {run.path} began (it was {_words(then)}, now it is {_words(now)}); "
+            "continue it with the file as it was, or train anew"
+        )
+
+
+def _words(randomization: Mapping[str, str]) -> str:
+    return " ".join(f"{key} {value}" for key, value in randomization.items())
 
 
 def _learn(run: RunDir, venv: CellVecEnv, checkpoint: Path | None) -> TrainResult:
