@@ -13,7 +13,9 @@ from shopfloor.envs.welding.arc import (
     SUBSTEP_S,
     Arc,
     Parameters,
+    feed_for,
     load_line,
+    source_voltage,
     steady_arc,
     terminal_arc_length,
 )
@@ -38,6 +40,7 @@ from shopfloor.envs.welding.electrode import (
     extension_sensitivity,
     melting_rate,
     short_charge,
+    short_feeds,
     spray_current,
     transfer_mode,
 )
@@ -140,14 +143,40 @@ def test_short_charge_is_monotonic_and_bounded() -> None:
     assert short_charge(np.array([2.4]), 1.2)[0] == 0.0 < short_charge(np.array([2.3]), 1.2)[0]
 
 
+@pytest.mark.parametrize("gas", [CO2, M21])
+def test_strong_arcs_do_not_short_circuit(gas: Gas) -> None:
+    wire = solid_wire(1.2)
+    slow, fast = short_feeds(wire, gas)
+    assert 60.0 < slow < 110.0 < fast < 170.0  # 1.2 mm: up to some 6 m/min
+    p = Parameters(3, wire, gas)
+    np.testing.assert_allclose(
+        p.most_short(np.array([slow, 0.5 * (slow + fast), fast])) / SHORT_CHARGE, [1.0, 0.5, 0.0]
+    )
+
+
+def test_feed_for_a_procedure_gives_its_current_and_voltage() -> None:
+    n = 60
+    rng = np.random.default_rng(5)
+    for gas in (CO2, M21):
+        arc = new_arc(n, solid_wire(1.2), gas)
+        p = arc.parameters
+        current, ctwd = rng.uniform(120.0, 330.0, n), rng.uniform(12.0, 22.0, n)
+        terminal = load_line(current) + rng.uniform(0.0, 4.0, n)
+        feed = feed_for(p, current, terminal, ctwd)
+        arc.ignite(np.arange(n), ctwd)
+        arc.advance(feed, source_voltage(p, terminal, current), ctwd, 5000)
+        np.testing.assert_allclose(arc.current_a, current, rtol=1e-3)
+        np.testing.assert_allclose(arc.mean_voltage_v, terminal, rtol=2e-3)
+
+
 def test_transfer_modes() -> None:
     wire = solid_wire(1.2)
     assert spray_current(wire, CO2) == float("inf")
     limit = spray_current(wire, M21)
     assert 240.0 < limit < 265.0
-    current = np.array([150.0, limit - 1.0, limit + 1.0, limit + 1.0])
-    length = np.array([0.5, 3.0, 3.0, 0.5])
-    np.testing.assert_array_equal(transfer_mode(current, length, 1.2, limit), [SHORT, GLOBULAR, SPRAY, SHORT])
+    current = np.array([150.0, limit - 1.0, limit + 1.0, 150.0])
+    short = SHORT_CHARGE * np.array([0.5, 0.0, 0.0, 0.49])
+    np.testing.assert_array_equal(transfer_mode(current, short, limit), [SHORT, GLOBULAR, SPRAY, GLOBULAR])
     efficiency = deposition_efficiency(np.array([180.0, 400.0]), np.zeros(2), np.array([limit, limit]))
     np.testing.assert_allclose(efficiency, [0.89, 0.98])
 

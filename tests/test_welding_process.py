@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shopfloor.envs.welding.arc import (
-    load_line,
-    source_voltage,
-    terminal_arc_length,
-)
+from shopfloor.envs.welding.arc import feed_for, load_line, source_voltage
 from shopfloor.envs.welding.consumables import (
     CO2,
     M21,
@@ -25,8 +21,6 @@ from shopfloor.envs.welding.electrode import (
     GLOBULAR,
     SHORT,
     SPRAY,
-    melting_rate,
-    short_charge,
 )
 from shopfloor.envs.welding.joint import make_joint
 from shopfloor.envs.welding.process import INPUTS, WeldProcess
@@ -51,9 +45,7 @@ DAIHEN = (
 def set_point(process: WeldProcess, current: Array, terminal: Array, ctwd: Array) -> None:
     """Feed and source voltage that give a wanted current and voltage between tip and work."""
     p = process.parameters
-    length = terminal_arc_length(p, current, terminal, ctwd)
-    short = short_charge(length, p.diameter_mm)
-    process.inputs["wire_feed_mm_s"][:] = melting_rate(current, ctwd - length, p.alpha, p.beta, short)
+    process.inputs["wire_feed_mm_s"][:] = feed_for(p, current, terminal, ctwd)
     process.inputs["voltage_v"][:] = source_voltage(p, terminal, current)
     process.inputs["ctwd_mm"][:] = ctwd
 
@@ -349,10 +341,12 @@ def test_save_and_restore() -> None:
     process.inputs["arc_on"][:] = 1.0
     for _ in range(10):
         process.step(0.1)
+    process.parameters.alpha[1] *= 1.05
     state = process.get_state()
     for _ in range(10):
         process.step(0.1)
     expected = process.get_state()
+    process.parameters.alpha[:] = 0.2
     process.set_state(state)
     for _ in range(10):
         process.step(0.1)

@@ -26,7 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .consumables import Gas, Wire
-from .electrode import SHORT_CHARGE, SHORT_FREE_DIAMETERS, current_for_feed, short_charge, spray_current
+from .electrode import (
+    SHORT_CHARGE,
+    SHORT_FREE_DIAMETERS,
+    current_for_feed,
+    melting_rate,
+    short_charge,
+    short_feeds,
+    spray_current,
+)
 
 Array = NDArray[np.float64]
 
@@ -53,6 +61,7 @@ class Parameters:
     Args:
         n: rows.
         wire, gas: consumables of all rows; scale the arrays for scatter between rows.
+        allocate: makes the arrays; default plain ones.
 
     Attributes:
         alpha, beta, wire_ohm_mm, diameter_mm: of the wire, see `Wire`.
@@ -62,24 +71,36 @@ class Parameters:
         source_ohm, arc_ohm, inductance_h: of the circuit.
         spray_a: spray transition current, A.
         efficiency_factor: scatter of the deposition efficiency, 1.
+        short_feed, free_feed: see `electrode.short_feeds`.
     """
 
-    def __init__(self, n: int, wire: Wire, gas: Gas):
+    def __init__(self, n: int, wire: Wire, gas: Gas, allocate: Allocate | None = None):
+        def new(name: str, value: float) -> Array:
+            if allocate is None:
+                return np.full(n, value)
+            return allocate(f"weld_{name}", fill=value)  # type: ignore[return-value]
+
         self.n = n
-        self.alpha = np.full(n, wire.alpha)
-        self.beta = np.full(n, wire.beta)
-        self.wire_ohm_mm = np.full(n, wire.resistance_ohm_mm)
-        self.diameter_mm = np.full(n, wire.diameter_mm)
-        self.metal_mm2 = np.full(n, wire.metal_section_mm2 * wire.metal_yield)
-        self.fall_v = np.full(n, gas.fall_v)
-        self.field_v_mm = np.full(n, gas.field_v_mm)
+        self.alpha = new("alpha", wire.alpha)
+        self.beta = new("beta", wire.beta)
+        self.wire_ohm_mm = new("wire_ohm_mm", wire.resistance_ohm_mm)
+        self.diameter_mm = new("diameter_mm", wire.diameter_mm)
+        self.metal_mm2 = new("metal_mm2", wire.metal_section_mm2 * wire.metal_yield)
+        self.fall_v = new("fall_v", gas.fall_v)
+        self.field_v_mm = new("field_v_mm", gas.field_v_mm)
         # below a mean gap of zero the falls vanish over the length in which short circuits took over
-        self.stub_v_mm = self.fall_v / (SHORT_FREE_DIAMETERS * self.diameter_mm)
-        self.source_ohm = np.full(n, SOURCE_RESISTANCE)
-        self.arc_ohm = np.full(n, ARC_RESISTANCE)
-        self.inductance_h = np.full(n, INDUCTANCE)
-        self.spray_a = np.full(n, spray_current(wire, gas))
-        self.efficiency_factor = np.ones(n)
+        self.stub_v_mm = new("stub_v_mm", gas.fall_v / (SHORT_FREE_DIAMETERS * wire.diameter_mm))
+        self.source_ohm = new("source_ohm", SOURCE_RESISTANCE)
+        self.arc_ohm = new("arc_ohm", ARC_RESISTANCE)
+        self.inductance_h = new("inductance_h", INDUCTANCE)
+        self.spray_a = new("spray_a", spray_current(wire, gas))
+        self.efficiency_factor = new("efficiency_factor", 1.0)
+        short, free = short_feeds(wire, gas)
+        self.short_feed, self.free_feed = new("short_feed", short), new("free_feed", free)
+
+    def most_short(self, feed_mm_s: Array) -> Array:
+        """Charge share of short circuits at no gap, for a wire feed speed (n,)."""
+        return SHORT_CHARGE * np.clip((self.free_feed - feed_mm_s) / (self.free_feed - self.short_feed), 0.0, 1.0)
 
 
 class Arc:
@@ -152,8 +173,9 @@ class Arc:
         lag = p.inductance_h / dt
         resistance = lag + p.source_ohm + p.arc_ohm
         # alpha (1 - short) is linear in the arc length between these two bounds
-        slope = p.alpha * (SHORT_CHARGE / SHORT_FREE_DIAMETERS) / p.diameter_mm
-        floor = p.alpha * (1.0 - SHORT_CHARGE)
+        most = p.most_short(feed)
+        slope = p.alpha * most / (SHORT_FREE_DIAMETERS * p.diameter_mm)
+        floor = p.alpha * (1.0 - most)
         # the steeper branch below zero, as what it adds to the field
         stub = p.stub_v_mm - p.field_v_mm
         start[:] = current
@@ -207,7 +229,7 @@ class Arc:
         self.power_w[:] = voltage_v * mean - p.source_ohm * square - 0.5 * stored * (self.current_a**2 - start * start)
         # what was fed and is not in the extension has melted, bounds of the extension included
         self.melted_mm[:] = feed * time + before - self.extension_mm
-        self.short[:] = short_charge(self.arc_length_mm, p.diameter_mm)
+        self.short[:] = short_charge(self.arc_length_mm, p.diameter_mm, p.most_short(feed))
         if on is not None:
             self.mean_voltage_v *= on
             self.power_w *= on
@@ -231,6 +253,22 @@ def terminal_arc_length(p: Parameters, current_a: Array, terminal_v: Array, ctwd
     return column_v / (field - p.wire_ohm_mm * current_a)
 
 
+def feed_for(p: Parameters, current_a: Array, terminal_v: Array, ctwd_mm: Array) -> Array:
+    """Wire feed speed in mm/s that goes with a wanted current and voltage between contact tip and work (n,).
+
+    What a procedure sheet leaves to the welder: it gives current and voltage, the machine is set by feed and voltage.
+    """
+    length = terminal_arc_length(p, current_a, terminal_v, ctwd_mm)
+    low, high = np.zeros(p.n), melting_rate(current_a, ctwd_mm - length, p.alpha, p.beta)
+    for _ in range(48):
+        feed = 0.5 * (low + high)
+        short = short_charge(length, p.diameter_mm, p.most_short(feed))
+        slower = melting_rate(current_a, ctwd_mm - length, p.alpha, p.beta, short) < feed
+        high = np.where(slower, feed, high)
+        low = np.where(slower, low, feed)
+    return 0.5 * (low + high)
+
+
 def steady_arc(p: Parameters, feed_mm_s: Array, voltage_v: Array, ctwd_mm: Array) -> tuple[Array, Array]:
     """Current (A) and extension (mm) at which the arc regulates itself, by bisection over the extension.
 
@@ -240,10 +278,11 @@ def steady_arc(p: Parameters, feed_mm_s: Array, voltage_v: Array, ctwd_mm: Array
     """
     low = np.full(p.n, SHORTEST_EXTENSION_MM)
     high = ctwd_mm + STUBBING_MM
+    most = p.most_short(feed_mm_s)
     for _ in range(48):
         extension = 0.5 * (low + high)
         length = ctwd_mm - extension
-        short = short_charge(length, p.diameter_mm)
+        short = short_charge(length, p.diameter_mm, most)
         melting = current_for_feed(feed_mm_s, extension, p.alpha, p.beta, short)
         supplied = _circuit_current(p, voltage_v, length, extension)
         # more current than the feed needs burns the wire back

@@ -59,10 +59,9 @@ def extension_sensitivity(current_a: Array, extension_mm: Array, alpha: Array, b
     return -beta * current_a * current_a / (alpha + 2.0 * beta * extension_mm * current_a)
 
 
-def short_charge(arc_length_mm: Array, diameter_mm: Array | float) -> Array:
-    """Share of the charge that passes in short circuits: `SHORT_CHARGE` without a gap, none above two diameters."""
-    free = SHORT_FREE_DIAMETERS * diameter_mm
-    return SHORT_CHARGE * np.clip(1.0 - arc_length_mm / free, 0.0, 1.0)
+def short_charge(arc_length_mm: Array, diameter_mm: Array | float, most: Array | float = SHORT_CHARGE) -> Array:
+    """Share of the charge that passes in short circuits: `most` without a gap, none above two wire diameters."""
+    return most * np.clip(1.0 - arc_length_mm / (SHORT_FREE_DIAMETERS * diameter_mm), 0.0, 1.0)
 
 
 _SPRAY_DIAMETERS = (0.8, 0.9, 1.2, 1.6)
@@ -75,14 +74,31 @@ def spray_current(wire: Wire, gas: Gas) -> float:
     """Current in A above which transfer is axial spray; infinite where the gas does not allow it."""
     if gas.co2_share > SPRAY_CO2_LIMIT:
         return float("inf")
-    base = float(np.interp(wire.diameter_mm, _SPRAY_DIAMETERS, _SPRAY_CURRENTS))
-    return base * (1.0 + gas.co2_share)
+    return _base_current(wire) * (1.0 + gas.co2_share)
 
 
-def transfer_mode(current_a: Array, arc_length_mm: Array, diameter_mm: Array, spray_a: Array) -> NDArray[np.int8]:
-    """Metal transfer: `SHORT`, `GLOBULAR` or `SPRAY`; short-circuiting is an arc below one wire diameter."""
-    mode = np.where(current_a >= spray_a, SPRAY, GLOBULAR)
-    return np.where(arc_length_mm < diameter_mm, SHORT, mode).astype(np.int8)
+def _base_current(wire: Wire) -> float:
+    return float(np.interp(wire.diameter_mm, _SPRAY_DIAMETERS, _SPRAY_CURRENTS))
+
+
+def short_feeds(wire: Wire, gas: Gas) -> tuple[float, float]:
+    """Wire feed speeds in mm/s up to which a short arc short-circuits, and above which it does not any more.
+
+    In spray the drops are too small to bridge the gap; in CO2 a strong arc burns in a crater of its own below the
+    plate's surface. Those of the burn-off law with ten diameters of extension at the currents about the spray
+    transition, in CO2 at 1 and 1.4 times the transition current of argon. The bounds are a heuristic.
+    """
+    spray = spray_current(wire, gas)
+    low, high = (0.85 * spray, 1.1 * spray) if np.isfinite(spray) else (_base_current(wire), 1.4 * _base_current(wire))
+    ends = np.array([low, high])
+    feeds = melting_rate(ends, np.full(2, 10.0 * wire.diameter_mm), np.full(2, wire.alpha), np.full(2, wire.beta))
+    return float(feeds[0]), float(feeds[1])
+
+
+def transfer_mode(current_a: Array, short: Array, spray_a: Array) -> NDArray[np.int8]:
+    """Metal transfer: `SHORT` from half the short circuits that a wire can have, else `GLOBULAR` or `SPRAY`."""
+    free = np.where(current_a >= spray_a, SPRAY, GLOBULAR)
+    return np.where(short >= 0.5 * SHORT_CHARGE, SHORT, free).astype(np.int8)
 
 
 GLOBULAR_EFFICIENCY, SHORT_EFFICIENCY, SPRAY_EFFICIENCY = 0.89, 0.93, 0.98

@@ -60,7 +60,7 @@ INPUTS: Mapping[str, float] = {
 }
 INPUT_COLUMN = {name: k for k, name in enumerate(INPUTS)}
 # sums over time of the open slice; the first is time itself
-SUMS = ("time_s", "volume_mm3", "spatter_mm3", "energy_j", "current", "voltage", "arc_length", "interpass_c")
+SUMS = ("time_s", "volume_mm3", "spatter_mm3", "energy_j", "current", "voltage", "short", "interpass_c")
 
 
 class Inputs:
@@ -120,7 +120,7 @@ class WeldProcess:
         self.wire = solid_wire(1.2) if wire is None else wire
         self.owned: dict[str, NDArray[Any]] = {}
         new: Any = self._own if allocate is None else allocate
-        self.parameters = Parameters(n, self.wire, gas)
+        self.parameters = Parameters(n, self.wire, gas, new)
         self.inputs = Inputs(new)
         self.arc = Arc(self.parameters, new)
         self.slices = Slices(n, seam_length_mm, slice_mm, new)
@@ -150,7 +150,7 @@ class WeldProcess:
         return self.owned[name]
 
     def get_state(self) -> dict[str, NDArray[Any]]:
-        """Copies of all arrays, where the process owns them; scattered `parameters` are not among them."""
+        """Copies of all arrays, constants of the rows included, where the process owns them."""
         return {name: array.copy() for name, array in self.owned.items()}
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -263,7 +263,7 @@ class WeldProcess:
         rates[:, 3] = arc.power_w
         rates[:, 4] = arc.mean_current_a
         rates[:, 5] = arc.mean_voltage_v
-        rates[:, 6] = arc.arc_length_mm
+        rates[:, 6] = arc.short
         rates[:, 7] = self.interpass_c()
 
     def interpass_c(self) -> Array:

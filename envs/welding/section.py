@@ -44,7 +44,7 @@ class Means:
         self.power_w = np.maximum(sums[:, 3] / time, 1.0)
         self.current_a = np.maximum(sums[:, 4] / time, 1.0)
         self.voltage_v = np.maximum(sums[:, 5] / time, 1.0)
-        self.arc_length_mm = sums[:, 6] / time
+        self.short = sums[:, 6] / time
         self.interpass_c = np.clip(sums[:, 7] / time, -50.0, 450.0)
 
     def __getitem__(self, name: str) -> Array:
@@ -103,9 +103,7 @@ def weld_record(
         heat_kj_mm=heat_kj_mm,
         t85_s=heat.cooling_time(heat_kj_mm, m.interpass_c, joint.thickness_mm, *joint.shape_factors),
         spatter_g_m=m.spatter_mm2 * STEEL_DENSITY * 1e3,
-        transfer=transfer_mode(
-            m.current_a, m.arc_length_mm, parameters.diameter_mm[rows], parameters.spray_a[rows]
-        ).astype(np.float64),
+        transfer=transfer_mode(m.current_a, m.short, parameters.spray_a[rows]).astype(np.float64),
         current_a=m.current_a, voltage_v=m.voltage_v,
     )  # fmt: skip
     record *= (m.deposit_mm2 > NOTHING_MM2)[:, None]
