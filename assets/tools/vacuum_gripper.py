@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import mujoco
 import numpy as np
 
@@ -13,8 +11,6 @@ from ..robots.arm_links import NEAR_HALF, SURROUNDINGS, far_capsule
 from ..shapes import Assembly, cylinder, lathe, ring
 from .mount import add_tcp, screw_on, set_cylinder
 
-Hold = Literal["valve", "field"]
-
 BODY_MASS, CUP_MASS = 0.35, 0.02  # kg
 LENGTH = 0.110  # m, flange to the lip of the free cup
 TRAVEL = 0.008  # m, the bellows shorten by this until they are solid
@@ -22,7 +18,6 @@ STIFFNESS, DAMPING = 1500.0, 12.0  # N/m, N s/m of the bellows
 LIP_POINTS = 6  # contacts around the lip; they also carry tilting moments
 LIP_RADIUS = 0.002  # m
 LIP_FRICTION = (0.8, 0.005, 0.0001)  # nitrile rubber on clean sheet metal
-SEAL_GAP = 0.001  # m over which the soft lip still seals, with hold="field"
 BUILD_UP_S = 0.04  # time constant of the vacuum in a cup with the ejector nearby
 
 
@@ -31,19 +26,16 @@ def rated_force(diameter: float, vacuum_kpa: float) -> float:
     return float(1000.0 * vacuum_kpa * np.pi * diameter * diameter / 4.0)
 
 
-def _add_lip(cup: mujoco.MjsBody, diameter: float, adhesion: float) -> None:
+def _add_lip(cup: mujoco.MjsBody, diameter: float) -> None:
     for k in range(LIP_POINTS):
         angle = 2.0 * np.pi * k / LIP_POINTS
         circle = 0.5 * diameter - LIP_RADIUS
-        lip = cup.add_geom(
+        cup.add_geom(
             name=f"cup_lip_{k}", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[LIP_RADIUS, 0.0, 0.0], mass=0.0,
             pos=[circle * np.cos(angle), circle * np.sin(angle), -LIP_RADIUS], contype=0,
             conaffinity=SURROUNDINGS | NEAR_HALF, condim=4, friction=LIP_FRICTION, priority=1, solref=[0.006, 1.0],
             group=look.GROUP_COLLISION,
         )  # fmt: skip
-        if adhesion > 0.0:
-            lip.adhesion = adhesion / LIP_POINTS
-            lip.gap = SEAL_GAP
 
 
 def _add_valve(spec: mujoco.MjSpec, force: float) -> None:
@@ -79,37 +71,34 @@ def add_vacuum_gripper(
     *,
     diameter: float = 0.040,
     vacuum_kpa: float = 60.0,
-    hold: Hold = "valve",
     visual: bool = True,
 ) -> mujoco.MjsBody:
     """Screw the gripper to `site`; the cup's joint `cup_bellows` (m, inwards negative), site `tcp` in its lip.
 
-    With hold="valve" the actuator `vacuum` opens the valve, ctrl 0 to 1; the vacuum builds up and decays with
-    `BUILD_UP_S`, and its force is shared by the points of the lip that touch. With hold="field" the lip sticks by
-    itself with MuJoCo's `geom_adhesion`, each point with its own share, so that a cup that overhangs an edge or peels
-    off holds less; a task switches it by writing that model field. A part needs contype 1 to be gripped.
+    The actuator `vacuum` opens the valve, ctrl 0 to 1; the vacuum builds up and decays with `BUILD_UP_S`, and its force
+    is shared by the points of the lip that touch. A part needs contype 1 to be gripped. Call `mount.grasp_options` for
+    the cell, or what is held creeps sideways.
+
+    The force is an adhesion actuator and not the field `geom_adhesion`: a hanging part pulls that field's contacts
+    beyond touching, where MuJoCo gives them no friction, and slides off the cup as soon as the arm moves.
 
     Args:
         spec: specification that holds an arm; its actuators come before the valve's.
         site: flange to screw it to.
         diameter: of the lip, m.
         vacuum_kpa: below atmospheric pressure, kPa.
-        hold: what switches the vacuum.
         visual: also add the drawn shapes.
 
     Returns:
         The body `vacuum_gripper`.
 
     Raises:
-        ShopfloorError: impossible cup or vacuum, unknown hold, or `spec` has no such site.
+        ShopfloorError: impossible cup or vacuum, or `spec` has no such site.
     """
     if not 0.010 <= diameter <= 0.120:
         raise ShopfloorError(f"diameter={diameter!r} m: cups have 0.010 to 0.120 m")
     if not 0.0 < vacuum_kpa <= 95.0:
         raise ShopfloorError(f"vacuum_kpa={vacuum_kpa!r}: an ejector reaches up to 95 kPa below atmospheric pressure")
-    if hold not in get_args(Hold):
-        raise ShopfloorError(f"hold={hold!r}: choose one of {', '.join(get_args(Hold))}")
-    force = rated_force(diameter, vacuum_kpa)
     body = screw_on(spec, site, "vacuum_gripper")
     set_cylinder(body, BODY_MASS, 0.022, 0.0, 0.078)
     far_capsule(body, "vacuum_gripper_collision", (0.0, 0.0, 0.022), (0.0, 0.0, 0.062), 0.016)
@@ -120,9 +109,8 @@ def add_vacuum_gripper(
         stiffness=STIFFNESS, damping=DAMPING, solref_limit=[0.004, 1.0], solimp_limit=[0.95, 0.99, 0.001, 0.5, 2.0],
     )  # fmt: skip
     add_tcp(cup, 0.0)
-    _add_lip(cup, diameter, force if hold == "field" else 0.0)
-    if hold == "valve":
-        _add_valve(spec, force)
+    _add_lip(cup, diameter)
+    _add_valve(spec, rated_force(diameter, vacuum_kpa))
     if visual:
         _draw(spec, body, cup, diameter)
     return body
