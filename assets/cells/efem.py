@@ -106,7 +106,7 @@ def _add_stations(
         )  # fmt: skip
         real = {int(s.partition(":")[2]) for s in wafers.values() if s.startswith(f"{name}:")}
         near = {k + d for k in real for d in (-1, 0, 1)}
-        drawn = [k for k in range(1, foup.SLOTS + 1) if rng.random() < 0.75 and k not in near]
+        drawn = [k for k in range(1, foup.SLOTS + 1) if rng.random() < 0.55 and k not in near]
         foup.add_foup(spec, port.table, f"{name}_foup", slots=carrier_slots[name], drawn_wafers=drawn, visual=visual)
     for name, x in LOAD_LOCKS.items():
         load_lock.add_load_lock(
@@ -132,20 +132,20 @@ def _add_walls(world: mujoco.MjsBody) -> None:
 def _add_view(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
     look.render_settings(
-        spec, center=(0.2, 0.0, 1.1), extent=3.0, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82), headlight=0.16
+        spec, center=(0.2, 0.0, 1.1), extent=3.0, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82), headlight=0.12
     )
     look.add_light(
-        spec, "key", (-1.8, -3.6, 4.6), (0.2, -0.3, 1.0), 0.40, specular=0.35, shadow=True, spot=True, cutoff=45.0
+        spec, "key", (-1.8, -3.6, 4.6), (0.2, -0.3, 1.0), 0.36, specular=0.3, shadow=True, spot=True, cutoff=45.0
     )
-    look.add_light(spec, "ceiling", (0.3, 0.1, 5.0), (0.2, 0.0, 1.0), 0.20, specular=0.2)
+    look.add_light(spec, "ceiling", (0.3, 0.1, 5.0), (0.2, 0.0, 1.0), 0.12, specular=0.15)
     look.add_light(spec, "fill", (2.5, -2.4, 3.0), (0.2, 0.0, 1.0), 0.14, specular=0.2)
     look.add_light(spec, "back", (-1.5, 2.5, 3.2), (0.2, 0.0, 1.0), 0.12, specular=0.2)
     look.add_light(
-        spec, "inside", (0.2, 0.0, 2.06), (0.2, 0.0, 1.0), 0.55, specular=0.2, spot=True, cutoff=85.0, exponent=0.5
+        spec, "inside", (0.2, 0.0, 2.06), (0.2, 0.0, 1.0), 0.30, specular=0.1, spot=True, cutoff=85.0, exponent=0.5
     )
-    look.add_camera(world, "overview", (-1.95, -3.55, 2.45), (0.20, -0.30, 1.20), 40.0)
-    look.add_camera(world, "inside", (-0.90, 0.20, 2.02), (0.42, -0.10, 1.00), 62.0)
-    look.add_camera(world, "carrier", (-0.30, -0.05, 1.30), (0.02, -0.72, 1.04), 55.0)
+    look.add_camera(world, "overview", (-1.95, -3.60, 2.45), (0.20, -0.30, 1.27), 40.0)
+    look.add_camera(world, "inside", (-0.90, 0.06, 2.04), (0.42, -0.06, 1.00), 62.0)
+    look.add_camera(world, "carrier", (0.34, -0.02, 1.36), (0.0, -0.66, 1.03), 50.0)
     look.add_camera(world, "stations", (0.25, -0.42, 1.86), (0.42, 0.50, 1.00), 66.0)
     look.add_camera(spec.body("a_paddle"), "paddle", (-0.10, -0.34, 0.24), (0.24, 0.0, 0.0), 50.0)
 
