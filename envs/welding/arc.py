@@ -20,7 +20,7 @@ an inverter source with 10 m of cable.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +50,7 @@ OFF_V = -1e6  # drive of a row without arc: the current stays zero
 class Allocate(Protocol):
     """Makes the array `name` of shape (n, *shape); `Rows.new` of the engine is one."""
 
-    def __call__(
-        self, name: str, shape: tuple[int, ...] = (), dtype: type = np.float64, fill: float = 0
-    ) -> NDArray[np.generic]: ...
+    def __call__(self, name: str, shape: tuple[int, ...] = (), dtype: Any = np.float64, fill: float = 0) -> Any: ...
 
 
 class Parameters:
@@ -66,7 +64,6 @@ class Parameters:
     Attributes:
         alpha, beta, wire_ohm_mm, diameter_mm: of the wire, see `Wire`.
         metal_mm2: deposited volume per length of melted wire before spatter, mm^2.
-        metal_g_mm: mass of that, g/mm.
         fall_v, field_v_mm: of the gas; stub_v_mm replaces the field where the mean gap is negative.
         source_ohm, arc_ohm, inductance_h: of the circuit.
         spray_a: spray transition current, A.
@@ -76,9 +73,7 @@ class Parameters:
 
     def __init__(self, n: int, wire: Wire, gas: Gas, allocate: Allocate | None = None):
         def new(name: str, value: float) -> Array:
-            if allocate is None:
-                return np.full(n, value)
-            return allocate(f"weld_{name}", fill=value)  # type: ignore[return-value]
+            return np.full(n, value) if allocate is None else allocate(f"weld_{name}", fill=value)
 
         self.n = n
         self.alpha = new("alpha", wire.alpha)
@@ -117,15 +112,15 @@ class Arc:
     def __init__(self, parameters: Parameters, allocate: Allocate):
         self.parameters = parameters
         n = parameters.n
-        self.current_a: Array = allocate("current_a")  # type: ignore[assignment]
-        self.extension_mm: Array = allocate("extension_mm", fill=15.0)  # type: ignore[assignment]
-        self.ctwd_mm: Array = allocate("ctwd_mm", fill=18.0)  # type: ignore[assignment]
-        self.mean_current_a: Array = allocate("mean_current_a")  # type: ignore[assignment]
-        self.mean_voltage_v: Array = allocate("mean_voltage_v")  # type: ignore[assignment]
-        self.power_w: Array = allocate("power_w")  # type: ignore[assignment]
-        self.melted_mm: Array = allocate("arc_melted_mm")  # type: ignore[assignment]
-        self.short: Array = allocate("short_charge")  # type: ignore[assignment]
-        self._scratch = np.zeros((8, n))
+        self.current_a: Array = allocate("current_a")
+        self.extension_mm: Array = allocate("extension_mm", fill=15.0)
+        self.ctwd_mm: Array = allocate("ctwd_mm", fill=18.0)
+        self.mean_current_a: Array = allocate("mean_current_a")
+        self.mean_voltage_v: Array = allocate("mean_voltage_v")
+        self.power_w: Array = allocate("power_w")
+        self.melted_mm: Array = allocate("arc_melted_mm")
+        self.short: Array = allocate("short_charge")
+        self._scratch = np.zeros((7, n))
 
     @property
     def arc_length_mm(self) -> Array:
@@ -160,34 +155,43 @@ class Arc:
             on: rows with an arc (n,); default all.
         """
         p = self.parameters
-        current, extension, ctwd = self.current_a, self.extension_mm, self.ctwd_mm
-        length, work, rest, sum_i, sum_ii, step, feed, start = self._scratch
-        course = np.asarray(ctwd_mm)
-        np.subtract(course if course.ndim == 1 else ctwd, ctwd, out=step)
-        step /= substeps
         drive = voltage_v - p.fall_v
+        feed, start = self._scratch[5], self._scratch[6]
         feed[:] = feed_mm_s
         if on is not None:
             drive = np.where(on, drive, OFF_V)
             feed *= on
+        start[:] = self.current_a
+        before = self.extension_mm.copy()
+        self._integrate(drive, feed, np.asarray(ctwd_mm), substeps, dt)
+        if on is not None:
+            np.copyto(self.extension_mm, before, where=~on)
+        self._account(voltage_v, before, substeps, dt, on)
+
+    def _integrate(self, drive: Array, feed: Array, course: Array, substeps: int, dt: float) -> None:
+        """The substeps in place; arguments as of `advance`, `drive` is what the arc's falls leave of the voltage."""
+        p = self.parameters
+        current, extension, ctwd = self.current_a, self.extension_mm, self.ctwd_mm
+        length, work, rest, sum_i, sum_ii = self._scratch[:5]
+        sum_i[:] = 0.0
+        sum_ii[:] = 0.0
+        straight = course.ndim == 1
+        step = (course - ctwd) / substeps if straight else None
         lag = p.inductance_h / dt
         resistance = lag + p.source_ohm + p.arc_ohm
-        # alpha (1 - short) is linear in the arc length between these two bounds
+        # alpha (1 - short) is linear in the arc length between `floor` and alpha
         most = p.most_short(feed)
         slope = p.alpha * most / (SHORT_FREE_DIAMETERS * p.diameter_mm)
         floor = p.alpha * (1.0 - most)
         # the steeper branch below zero, as what it adds to the field
         stub = p.stub_v_mm - p.field_v_mm
-        start[:] = current
-        before = extension.copy()
-        sum_i[:] = 0.0
-        sum_ii[:] = 0.0
         for k in range(substeps):
-            if course.ndim == 1:
+            if straight:
                 ctwd += step
             else:
                 ctwd[:] = course[k]
             np.subtract(ctwd, extension, out=length)
+            # current, implicit
             np.multiply(p.field_v_mm, length, out=work)
             np.subtract(drive, work, out=rest)
             np.minimum(length, 0.0, out=work)
@@ -199,6 +203,7 @@ class Arc:
             work += resistance
             np.divide(rest, work, out=current)
             np.maximum(current, 0.0, out=current)
+            # melting rate
             np.multiply(length, slope, out=work)
             work += floor
             np.maximum(work, floor, out=work)
@@ -207,6 +212,7 @@ class Arc:
             rest *= current
             rest += work
             rest *= current
+            # extension
             np.subtract(feed, rest, out=rest)
             rest *= dt
             extension += rest
@@ -216,12 +222,11 @@ class Arc:
             sum_i += current
             np.multiply(current, current, out=work)
             sum_ii += work
-        self._account(voltage_v, before, substeps, dt, on)
 
     def _account(self, voltage_v: Array, before: Array, substeps: int, dt: float, on: NDArray[np.bool_] | None) -> None:
         """Means of the last call. Those of voltage and power follow from the circuit without sums of their own."""
         p = self.parameters
-        _, _, _, sum_i, sum_ii, _, feed, start = self._scratch
+        sum_i, sum_ii, feed, start = self._scratch[3:]
         mean, square, time = sum_i / substeps, sum_ii / substeps, substeps * dt
         self.mean_current_a[:] = mean
         stored = p.inductance_h / time

@@ -15,7 +15,7 @@ FILLET, LAP, BUTT = "fillet", "lap", "butt"
 KINDS = (FILLET, LAP, BUTT)
 
 # Shape factors F2 and F3 of EN 1011-2:2001 table D.1. For a single fillet on a T-joint the table gives F2 = 0.45 to
-# 0.67 without a rule in between; the middle of the range stands here.
+# 0.67 without a rule in between; the middle of the range stands here, and `Joint.shape_thin` may be scattered over it.
 SHAPE_FACTORS = {FILLET: (0.56, 0.67), LAP: (0.7, 0.67), BUTT: (0.9, 0.9)}
 
 
@@ -30,6 +30,7 @@ class Joint:
         throat_mm: nominal throat a of a fillet, or nominal butt thickness s (n,).
         groove_deg: included angle of a V-groove (n,).
         root_face_mm: unbevelled part of the edge (n,).
+        shape_thin, shape_thick: F2 and F3 of EN 1011-2 for cooling times (n,).
         backed: whether the root of a butt joint rests on backing.
     """
 
@@ -39,6 +40,8 @@ class Joint:
     throat_mm: Array
     groove_deg: Array
     root_face_mm: Array
+    shape_thin: Array
+    shape_thick: Array
     backed: bool = False
 
     def of(self, rows: NDArray[np.intp]) -> Joint:
@@ -50,13 +53,10 @@ class Joint:
             throat_mm=self.throat_mm[rows],
             groove_deg=self.groove_deg[rows],
             root_face_mm=self.root_face_mm[rows],
+            shape_thin=self.shape_thin[rows],
+            shape_thick=self.shape_thick[rows],
             backed=self.backed,
         )
-
-    @property
-    def shape_factors(self) -> tuple[float, float]:
-        """F2 and F3 of EN 1011-2."""
-        return SHAPE_FACTORS[self.kind]
 
 
 def make_joint(
@@ -90,4 +90,6 @@ def make_joint(
     for name, value in (("thickness_mm", thickness), ("throat_mm", throat)):
         if not (value > 0.0).all():
             raise ShopfloorError(f"joint {name} must be positive, got {value.min():g}")
-    return Joint(n, kind, thickness, throat, full(groove_deg), full(root_face_mm), backed)
+    shape_thin, shape_thick = (full(factor) for factor in SHAPE_FACTORS[kind])
+    groove, root_face = full(groove_deg), full(root_face_mm)
+    return Joint(n, kind, thickness, throat, groove, root_face, shape_thin, shape_thick, backed)

@@ -6,7 +6,7 @@ left out, since measured GMAW beads do not show it, and a longer extension costs
 
 Sources: C. E. Jackson and A. E. Shrubsall, "Control of penetration and melting ratio with welding technique", Welding
 Journal 32, 1953. The factor and the extension's exponent are those of a published 31-run bead-on-plate design (250 to
-550 A, 6 to 18 mm/s, contact-tip distance 20 to 34 mm), and reproduce its depths to 12 %, near the 8 % by which its own
+550 A, 6 to 18 mm/s, contact-tip distance 20 to 34 mm), and reproduce its depths to 11 %, near the 8 % by which its own
 replicates scatter.
 
 Heuristics, without a data set of their own: gas, torch angle, weave and slope of the seam, heat returned by the back of

@@ -67,7 +67,7 @@ class Inputs:
     """The inputs of a process by name, each a view (n,) of `values` (n, inputs)."""
 
     def __init__(self, allocate: Allocate):
-        self.values: Array = allocate("inputs", (len(INPUTS),))  # type: ignore[assignment]
+        self.values: Array = allocate("inputs", (len(INPUTS),))
         self.values[:] = list(INPUTS.values())
         self._views = {name: self.values[:, k] for k, name in enumerate(INPUTS)}
 
@@ -236,7 +236,8 @@ class WeldProcess:
         if struck.size:
             # the wire is run in, or cut, to where the arc strikes
             self.fed_mm[struck] -= self.arc.extension_mm[struck]
-            self.arc.ignite(struck, x["ctwd_mm"][struck])
+            at = x["ctwd_mm"] if ctwd_course_mm is None else ctwd_course_mm[0]
+            self.arc.ignite(struck, at[struck])
             self.fed_mm[struck] += self.arc.extension_mm[struck]
         self._burning[:] = on
         course = x["ctwd_mm"] if ctwd_course_mm is None else ctwd_course_mm
@@ -245,6 +246,13 @@ class WeldProcess:
         self.time_s += dt
         self.frozen_before[:] = self.slices.frozen
         self._travel(dt)
+
+    def new_slices(self) -> tuple[RowIndex, RowIndex]:
+        """Row and slice index (m,), (m,) of what the last step froze, for `Slices.take`."""
+        count = self.slices.frozen - self.frozen_before
+        rows = np.repeat(np.arange(self.n), count)
+        first = np.cumsum(count) - count
+        return rows, self.frozen_before[rows] + np.arange(rows.size) - first[rows]
 
     def _deposit(self, dt: float, on: NDArray[np.bool_]) -> None:
         """Rates of the step: metal, spatter, energy, and the temperature of what the arc runs into."""
@@ -279,7 +287,7 @@ class WeldProcess:
 
     def _travel(self, dt: float) -> None:
         """Move the arcs, share the step among the slices they cross, and freeze those they leave."""
-        speed = self.inputs["travel_mm_s"]
+        speed = np.maximum(self.inputs["travel_mm_s"], 0.0)
         left = np.full(self.n, dt)
         size = self.slices.slice_mm
         while True:

@@ -101,7 +101,9 @@ def weld_record(
             m.current_a, m.voltage_v, m.travel_mm_s, m["work_angle_deg"], m["roll_deg"], section.leg_1
         ),
         heat_kj_mm=heat_kj_mm,
-        t85_s=heat.cooling_time(heat_kj_mm, m.interpass_c, joint.thickness_mm, *joint.shape_factors),
+        t85_s=heat.cooling_time(
+            heat_kj_mm, m.interpass_c, joint.thickness_mm, joint.shape_thin, joint.shape_thick
+        ),
         spatter_g_m=m.spatter_mm2 * STEEL_DENSITY * 1e3,
         transfer=transfer_mode(m.current_a, m.short, parameters.spray_a[rows]).astype(np.float64),
         current_a=m.current_a, voltage_v=m.voltage_v,

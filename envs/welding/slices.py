@@ -81,16 +81,19 @@ class Slices:
             raise ShopfloorError(f"a seam of {length_mm!r} mm does not hold a slice of {slice_mm!r} mm")
         self.slice_mm = slice_mm
         self.count = round(length_mm / slice_mm)
-        self.values: NDArray[np.float32] = allocate(  # type: ignore[assignment]
-            "slices", (self.count, len(QUANTITIES)), np.float32
-        )
-        self.frozen: NDArray[np.int64] = allocate("frozen", (), np.int64)  # type: ignore[assignment]
+        self.values: NDArray[np.float32] = allocate("slices", (self.count, len(QUANTITIES)), np.float32)
+        self.frozen: NDArray[np.int64] = allocate("frozen", (), np.int64)
 
     def __getitem__(self, name: str) -> NDArray[np.float32]:
         """The quantity `name` of all slices, a view (n, count)."""
         if name not in COLUMN:
             raise ShopfloorError(f"slices have no quantity {name!r}; known: {', '.join(COLUMN)}")
         return self.values[:, :, COLUMN[name]]
+
+    def take(self, rows: NDArray[np.intp], index: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
+        """All quantities of chosen slices (m,), each (m, 1), as `inspection.grade` takes them."""
+        records = self.values[rows, index]
+        return {name: records[:, k : k + 1] for name, k in COLUMN.items()}
 
     def freeze(self, rows: NDArray[np.intp], record: NDArray[np.float32]) -> None:
         """Write the next slice of `rows` (m,) from records (m, quantities)."""
