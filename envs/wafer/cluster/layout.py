@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,9 @@ class Layout:
         by_kind |= {name: (rows, shape.steps) for name in ("process", "spread", "triangular")}
         by_kind |= {"serves": (rows, shape.steps + 1, shape.stations)}
         types = {"Ints": np.int64, "Bools": np.bool_, "Array": np.float64}
-        arrays = {item.name: np.zeros(by_kind.get(item.name, (rows,)), types[str(item.type)]) for item in fields(cls)}
+        arrays: dict[str, Any] = {
+            item.name: np.zeros(by_kind.get(item.name, (rows,)), types[str(item.type)]) for item in fields(cls)
+        }
         return cls(**arrays)
 
     def declare(self, row: int, tool: Tool, shape: Shape) -> None:

@@ -8,11 +8,12 @@ follows a timetable with robot waits that keeps residency windows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ....errors import ShopfloorError
-from .bounds import access_times, pull_waits
+from .bounds import access_times, lower_bound, pull_waits
 from .layout import LOCK, Array, Bools, Ints
 from .simulator import NOWHERE, PICK, PLACE, SWAP, VENT, ClusterSimulator
 from .tool import Tool
@@ -98,7 +99,9 @@ def pull(sim: ClusterSimulator) -> Ints:
 def swap(sim: ClusterSimulator) -> Ints:
     """The swap sequence of a two-armed robot; rows with one arm pull."""
     view = View(sim)
-    return _finish(view, _carry(view), np.where(sim.tools.arms == 2, _start_round(view), _pull_next(view)))
+    return _finish(
+        view, _carry(view, swapping=True), np.where(sim.tools.arms == 2, _start_round(view), _pull_next(view))
+    )
 
 
 def first_come(sim: ClusterSimulator) -> Ints:
@@ -177,8 +180,11 @@ def _start_round(view: View) -> Ints:
     return np.where(view.overdue.any(axis=1), clear, start)
 
 
-def _carry(view: View) -> Ints:
-    """What to do with a wafer on an arm: put it into a free module, else exchange it; -1 with empty arms."""
+def _carry(view: View, swapping: bool = False) -> Ints:
+    """What to do with a wafer on an arm: put it into a free module, else exchange it; -1 with empty arms.
+
+    With `swapping`, a finished wafer is always exchanged for a raw one, if there is one.
+    """
     sim, state = view.sim, view.sim.state
     mask, ready, size = sim.mask, state.ready, sim.shape.stations
     two = state.arm_stage.min(axis=1) > NOWHERE
@@ -197,7 +203,7 @@ def _carry(view: View) -> Ints:
     empty = np.where(emptied.min(axis=1) < FOREVER, view.action(PICK, emptied.argmin(axis=1)), -1)
 
     # no raw wafer while the arms are needed to empty a module for its clean
-    through = (heading == LOCK) & ~view.overdue.any(axis=1)
+    through = swapping & (heading == LOCK) & ~view.overdue.any(axis=1)
     swapped = np.where((exchange >= 0) & (through | (place < 0) | cleaning), exchange, place)
     choice = np.where(two, place, np.where(swapped >= 0, swapped, empty))
     return np.where(heading > NOWHERE, choice, -1)
@@ -220,7 +226,47 @@ def _finish(view: View, carry: Ints, start: Ints) -> Ints:
     return np.where(choice >= 0, choice, fallback)
 
 
-# -- a timetable ----------------------------------------------------------------------------------------------------
+# -- schedulers that watch the clock --------------------------------------------------------------------------------
+
+
+class Paced:
+    """First come, first served, with raw wafers released at intervals.
+
+    A tool that is fed no faster than it can work does not fill up with wafers that wait in front of its bottleneck,
+    so that most residency windows are kept, whatever the process times and cleans do. Feeding a single-armed tool at
+    its bound costs next to no throughput; a margin buys robustness. With two arms the pace is that of one, since
+    wafers that are swapped wait for each other.
+
+    Args:
+        sim: the simulator that is to be scheduled.
+        tools: its tools.
+        margin: share by which the interval is longer than the bound on the time per wafer.
+    """
+
+    def __init__(self, sim: ClusterSimulator, tools: Sequence[Tool], margin: float = 0.05) -> None:
+        self.sim = sim
+        single = [replace(tool, robot=replace(tool.robot, arms=1)) for tool in tools]
+        self.interval = (1.0 + margin) * np.array([lower_bound(tool) for tool in single])
+        # from the start of taking a raw wafer to the end of loading it
+        self.transport = np.array([access_times(t)[0][0] + t.robot.move + access_times(t)[1][1] for t in single])
+
+    def __call__(self) -> tuple[Ints, Array]:
+        """Actions and latest ends of waiting for `ClusterSimulator.step`."""
+        sim, view = self.sim, View(self.sim)
+        state, tools = sim.state, sim.tools
+        last = tools.lot - state.supply - state.raw.sum(axis=1) - 1
+        loaded = np.where(last >= 0, state.loaded[view.rows, np.maximum(last, 0), 0], -FOREVER)
+        arrival = np.where(state.robot_at == view.source[:, LOCK], 0.0, tools.move)
+        release = loaded + self.interval - self.transport - arrival
+        asked = np.maximum(view.source_ready, view.target_ready)
+        asked[:, LOCK] = np.maximum(asked[:, LOCK], release)
+        blocked = np.take_along_axis(view.cleaning, view.target, axis=1)
+        start = _best(view, asked, view.possible & ~blocked)
+        early = (start == view.action(PICK, view.source[:, LOCK])) & (state.time < release - 1e-9)
+        early &= (state.arm_wafer < 0).all(axis=1) & ~sim.done
+        choice = _finish(view, _carry(view), start)
+        early &= sim.kind[choice] != VENT
+        return np.where(early, sim.num_actions - 1, choice), np.where(early, release, FOREVER)
 
 
 class TimedPull:

@@ -183,7 +183,7 @@ class ClusterSimulator:
     @property
     def done(self) -> Bools:
         """(n,) whether the lot is finished."""
-        return self.state.delivered >= self.tools.lot
+        return np.asarray(self.state.delivered >= self.tools.lot)
 
     def step(self, actions: Ints, until: Array | None = None) -> None:
         """Carry out one decision in every row whose lot is not done.
@@ -363,7 +363,7 @@ class ClusterSimulator:
         dirty = ~lock & (state.uses + 1 >= tools.clean_every)
 
         # a load lock can always be emptied, a module only onto an arm
-        hole = (tools.serves & ~occupied[:, None, :]).any(axis=2)
+        hole: Bools = np.any(tools.serves & ~occupied[:, None, :], axis=2)
         hole[:, LOCK] = True
         held = (state.arm_wafer >= 0).sum(axis=1)[:, None]
         heading = state.arm_stage.max(axis=1)[:, None]  # the next stage of the wafer, where only one is held
