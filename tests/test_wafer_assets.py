@@ -1,4 +1,4 @@
-"""Machines of the wafer family: kinematics, couplings, compliance, clearances, moving parts, physics and drawn models."""
+"""Machines of the wafer family: kinematics, couplings, compliance, clearances, moving parts, drawn models."""
 
 from __future__ import annotations
 
@@ -85,6 +85,12 @@ def put(model, data, positions: dict[str, float]) -> None:
 def servo(data, joint: str, position: float, velocity: float = 0.0) -> None:
     data.actuator(f"{joint}_position").ctrl[0] = position
     data.actuator(f"{joint}_velocity").ctrl[0] = velocity
+
+
+def smooth(t: float, duration: float) -> tuple[float, float]:
+    """Share of a minimum-jerk move done at time `t`, and its rate (1/s)."""
+    u = min(t / duration, 1.0)
+    return u**3 * (10 - 15 * u + 6 * u * u), 30 * u * u * (1 - u) ** 2 / duration
 
 
 def names(model, kind, count: int) -> list[str]:
@@ -207,7 +213,7 @@ def test_arms_pass_each_other(name):
     carried = data.site("a_tcp").xpos[2] + HALF
     below = max(carried, span("a_forearm", "a_wrist_hub", "a_paddle")[1])
     above = min(span("b_paddle", "b_wrist_hub")[0], span("b_forearm")[0])
-    assert above - below > 0.0008
+    assert above - below > 0.005
     assert span("b_paddle", "b_wrist_hub")[0] - carried > 0.005
     # The post under the elbow of arm b against a wafer on arm a, at every pair of extensions.
     g, post = robot.GEOMETRY, robot.TWIN.link_radii[1] - 0.014
@@ -226,15 +232,15 @@ def test_belts_hold_while_the_arms_swing(name):
     start, stop = low + 0.02, high - 0.02
     put(model, data, robot.joint_positions(radius_a=start, radius_b=stop))
     worst = tilt = 0.0
-    duration, dt = 0.7, model.opt.timestep
+    dt = model.opt.timestep
     for k in range(int(0.9 / dt)):
-        t = min(k * dt / duration, 1.0)
-        s = t**3 * (10 - 15 * t + 6 * t * t)
-        joints = robot.joint_positions(radius_a=start + s * (stop - start), radius_b=stop + s * (start - stop))
-        for arm in "ab":
-            servo(data, f"{arm}_shoulder", joints[f"{arm}_shoulder"])
-        servo(data, "theta", 0.8 * s)
+        s, rate = smooth(k * dt, 0.7)
+        for arm, begin, end in (("a", start, stop), ("b", stop, start)):
+            phi = float(robot.GEOMETRY.extension_angle(begin + s * (end - begin)))
+            servo(data, f"{arm}_shoulder", phi, rate * (end - begin) / float(robot.GEOMETRY.rate(phi)))
+        servo(data, "theta", 0.8 * s, 0.8 * rate)
         mujoco.mj_step(model, data)
+        mujoco.mj_kinematics(model, data)
         for arm in "ab":
             shoulder, elbow, wrist = (data.joint(f"{arm}_{j}").qpos[0] for j in ("shoulder", "elbow", "wrist"))
             worst = max(worst, abs(elbow + 2.0 * shoulder), abs(wrist - shoulder))
@@ -311,7 +317,9 @@ def test_mode_follows_the_extension(robot):
     radius = np.linspace(low, high, 50)
     f = robot.frequency(radius)
     assert f[-1] == pytest.approx(robot.FLEX_FREQUENCY_HZ, rel=1e-12)
-    assert np.all(np.diff(f) < 0) and 10.0 <= f.min() and f.max() < 30.0
+    # below its neutral radius, the elbow of a frog leg moves away from the wafer again
+    falling = f[radius >= (frog.NEUTRAL_RADIUS if robot is frog_leg else low)]
+    assert np.all(np.diff(falling) < 0) and f.argmin() == len(f) - 1 and f.max() < 30.0
     radial, lateral = c.frequencies(radius)
     assert np.array_equal(lateral, f) and np.all(radial > lateral[-1])
     mass = c.paddle_mass + wafer.MASS
@@ -396,13 +404,11 @@ def test_frog_leg_paddle_runs_on_a_radial_line():
     start, stop, theta = 0.50, 1.00, -0.7
     put(model, data, frog_leg.joint_positions(theta=theta, front=start))
     servo(data, "theta", theta)
-    duration, dt = 0.8, model.opt.timestep
+    dt = model.opt.timestep
     across = turn = gap = 0.0
     for k in range(int(1.0 / dt)):
-        t = min(k * dt / duration, 1.0)
-        s = t**3 * (10 - 15 * t + 6 * t * t)
-        joints = frog_leg.joint_positions(theta=theta, front=start + s * (stop - start))
-        servo(data, "extension", joints["extension"])
+        angles = [frog.extension_angle(start + smooth(k * dt + h, 0.8)[0] * (stop - start)) for h in (0.0, 1e-5)]
+        servo(data, "extension", angles[0], (angles[1] - angles[0]) / 1e-5)
         mujoco.mj_step(model, data)
         mujoco.mj_kinematics(model, data)
         angle = data.joint("theta").qpos[0]
@@ -413,7 +419,7 @@ def test_frog_leg_paddle_runs_on_a_radial_line():
         gap = max(gap, *elbow_gaps(data))
         assert abs(angle - theta) < 2e-6  # the mirrored arms do not push the turning axis
     assert across < 1e-12 and turn < 1e-12
-    assert gap < 1e-6
+    assert gap < 3e-6  # a loop of 0.7 m, half a metre in 0.8 s
     assert data.joint("front_radius").qpos[0] == pytest.approx(stop, abs=2e-4)
 
 
@@ -460,7 +466,8 @@ def test_warp_is_rim_minus_centre_about_the_centre_of_mass():
     drawn = warped(visual=True).compile()
     top = drawn.mesh("bowl_top")
     vertices = drawn.mesh_vert[top.vertadr[0] : top.vertadr[0] + top.vertnum[0]]
-    assert np.ptp(vertices[:, 2]) == pytest.approx(4e-4, rel=1e-3)
+    # the compiler turns a mesh into its principal axes
+    assert np.ptp(vertices, axis=0).min() == pytest.approx(4e-4, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -556,14 +563,15 @@ def test_mapping_beam_passes_every_slot_and_the_fingers_pass_no_wafer():
     model = spec.compile()
     data = mujoco.MjData(model)
     heights = []
-    for down in (0.0, load_port.DOOR_DOWN_STROKE):
+    for down in (load_port.MAPPER_CLEARANCE, load_port.DOOR_DOWN_STROKE):
         put(model, data, {"port_door_back": 0.045, "port_door_down": down, "port_mapper": load_port.MAPPER_STROKE})
         ends = np.array([data.site(f"port_map_{end}").xpos for end in ("emitter", "receiver")])
         assert np.allclose(ends[0, [0, 2]], ends[1, [0, 2]])
         heights.append(ends[0, 2] - load_port.LOAD_HEIGHT)
         # across the axis of the wafers, closer than their radius; the fingers themselves stay outside
         assert ends[0, 0] < R < np.hypot(*ends[0, :2])
-    assert heights[0] > foup.seat_height(25) + 0.01 and heights[1] < foup.seat_height(1) - 0.01
+    assert load_port.OPENING_HIGH > heights[0] > foup.seat_height(25) + 0.01
+    assert heights[1] < foup.seat_height(1) - 0.01
 
 
 def test_mapping_beam_sees_thickness_warp_and_nothing_beside_the_wafer():
@@ -587,7 +595,7 @@ def test_vertical_beam_is_blocked_inside_the_rim_but_not_in_the_notch():
         way = np.array([np.cos(notch), np.sin(notch)])
         assert not beam.vertical_beam_blocked(centre, angle, centre + (R - 0.9e-3) * way)
         assert beam.vertical_beam_blocked(centre, angle, centre + (R - 1.1e-3) * way)
-    assert beam.vertical_beam_blocked(centre, 0.0, centre + [R + 1e-4, 0.0], radius_gain=2e-4)
+    assert beam.vertical_beam_blocked(centre, 0.0, centre + np.array([R + 1e-4, 0.0]), radius_gain=2e-4)
 
 
 def test_moving_parts_reach_both_ends_and_stay():
@@ -608,8 +616,8 @@ def test_aligner_turns_the_wafer_with_its_chuck():
     model, data = efem_with(wafer="aligner")
     dt = model.opt.timestep
     for k in range(1600):
-        t = min(k * dt / 0.7, 1.0)
-        servo(data, "aligner_chuck", 0.5 * np.pi * t**3 * (10 - 15 * t + 6 * t * t))
+        s, rate = smooth(k * dt, 0.7)
+        servo(data, "aligner_chuck", 0.5 * np.pi * s, 0.5 * np.pi * rate)
         mujoco.mj_step(model, data)
     w, _, _, z = data.joint("wafer_free").qpos[3:]
     start = efem.stations()["aligner"]
@@ -730,7 +738,7 @@ def test_wafer_passes_the_slit_with_room_on_all_sides():
         for travel in (-0.004, 0.004):  # below a resting wafer, above it with the next
             assert robot_mid + travel - 0.002 - low > 0.008, station
             assert high - (cluster_tool.HANDOFF_HEIGHT + travel + wafer.THICKNESS) > 0.008, station
-    assert (slit_valve.SLIT_WIDTH - 2 * R) / 2 == pytest.approx(0.018)
+    assert pytest.approx(0.018) == (slit_valve.SLIT_WIDTH - 2 * R) / 2
 
 
 @pytest.mark.parametrize("cell", ["efem", "cluster_tool", "frog_leg"])
@@ -785,7 +793,7 @@ def test_machines_weigh_what_such_machines_weigh():
     assert moving(model, "load_port_1_door_back") == pytest.approx(6.3)
     model = cluster_tool.cluster_tool(robot="frog_leg", visual=False).compile()
     assert 15.0 < moving(model, "column") < 20.0
-    assert frog_leg.HUB_MASS + frog_leg.PADDLE_MASS == pytest.approx(0.5)
+    assert pytest.approx(0.5) == frog_leg.HUB_MASS + frog_leg.PADDLE_MASS
 
 
 @pytest.mark.parametrize("cups", [0.0, 1.0, 3.0])
@@ -798,14 +806,14 @@ def test_vacuum_cups_hold_a_wafer_up_to_friction_times_weight_and_suction(cups):
     limit = friction * (GRAVITY + 3 * cups / wafer.MASS)
     mujoco.mj_step(model, data, nstep=100)
     start = data.joint("wafer_free").qpos[0] - data.site("a_tcp").xpos[0]
-    steps = 2400
+    steps = 6000
     for k in range(steps):
-        pull = limit * 1.10 * k / steps
+        pull = limit * (0.94 * min(2.0 * k / steps, 1.0) + 0.12 * max(2.0 * k / steps - 1.0, 0.0))
         model.opt.gravity[0] = pull
         mujoco.mj_step(model, data)
         if abs(data.joint("wafer_free").qpos[0] - data.site("a_tcp").xpos[0] - start) > 2e-5:
             break
-    assert pull / limit == pytest.approx(1.0, abs=0.02)
+    assert pull / limit == pytest.approx(1.0, abs=0.01)
 
 
 @pytest.mark.parametrize(

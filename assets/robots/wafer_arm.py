@@ -21,9 +21,9 @@ Array = NDArray[np.float64]
 Levers = tuple[tuple[Array, Array], ...]
 
 # Joints that a belt or a gear couples: time constant and impedance of the equality. The coupling gives way by
-# (1 - d) / d times the acceleration it prevents times the square of the time constant: 0.02 um on a 0.4 m link
-# whose joint is pulled with 100 rad/s^2.
-COUPLING_SOLREF, COUPLING_SOLIMP = (0.002, 1.0), (0.9999, 0.9999, 0.001, 0.5, 2.0)
+# (1 - d) / d times the acceleration it prevents times the square of the time constant: some nanometres on a 0.4 m link
+# whose joint is pulled with 100 rad/s^2. The engine lengthens the time constant to two timesteps where it has to.
+COUPLING_SOLREF, COUPLING_SOLIMP = (0.001, 1.0), (0.9999, 0.9999, 0.001, 0.5, 2.0)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 
 from .. import look
-from ..shapes import Assembly, Mesh, box, cylinder, extrude, join, ring, rounded_outline, stadium
+from ..shapes import Assembly, Mesh, box, cylinder, dome, extrude, join, ring, rounded_outline, stadium
 from .vacuum_scara import PAD_RADIUS, PAD_TOP
 from .wafer_arm import pad_positions
 
@@ -107,13 +107,13 @@ def bracket(offset: float, root: float, *, drop: float, radius: float) -> Assemb
     low = (-0.0075, -BLADE_HALF) if drop < 0.0 else (BLADE_HALF, 0.0070)
     parts.add("machined_aluminium", extrude(outline, *low, bevel=0.001))
     clamp = rounded_outline([(root, -0.034), (root + 0.034, -0.034), (root + 0.034, 0.034), (root, 0.034)], 0.006)
-    other = (BLADE_HALF, 0.0058) if drop < 0.0 else (-0.0050, -BLADE_HALF)
+    other = (BLADE_HALF, 0.0042) if drop < 0.0 else (-0.0042, -BLADE_HALF)
     parts.add("anodised", extrude(clamp, *other, bevel=0.0006).moved((0.0, -offset, 0.0)))
     if drop < 0.0:
         spots = [(root + 0.010, y - offset) for y in (-0.022, 0.022)] + [
             (root + 0.025, y - offset) for y in (-0.022, 0.022)
         ]
-        parts.add("dark_steel", screws(spots, 0.0058, 0.003, 0.0022))
+        parts.add("dark_steel", screws(spots, 0.0042, 0.003, 0.0014))
     face = low[0] if drop < 0.0 else low[1]
     parts.place(post(0.0, 0.78 * radius, face, drop))
     return parts
@@ -122,11 +122,12 @@ def bracket(offset: float, root: float, *, drop: float, radius: float) -> Assemb
 def add_fork(
     spec: mujoco.MjSpec, paddle: mujoco.MjsBody, prefix: str, wrist_to_wafer: float, root: float, *, cups: bool
 ) -> None:
-    """Draw the fork of body `paddle` with its pads, geoms `<prefix>fork_*` and `<prefix>drawn_pad_*`."""
-    fork(wrist_to_wafer, root, cups=cups).build(spec, paddle, f"{prefix}fork", look.GROUP_PART)
-    for k, (x, y) in enumerate(pad_positions(wrist_to_wafer)):
-        paddle.add_geom(
-            name=f"{prefix}drawn_pad_{k}", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[PAD_RADIUS, 0.0, 0.0],
-            pos=[x, y, PAD_TOP - PAD_RADIUS], material=look.material(spec, "perfluoro_pad"), contype=0, conaffinity=0,
-            mass=0.0, group=look.GROUP_PART,
-        )  # fmt: skip
+    """Draw the fork of body `paddle` with its pads, geoms `<prefix>fork_*`.
+
+    Of the spheres that stand for the pads in the physics, only the caps above the blade are drawn.
+    """
+    parts = fork(wrist_to_wafer, root, cups=cups)
+    cap_radius = float(np.sqrt(PAD_RADIUS**2 - (BLADE_HALF - PAD_TOP + PAD_RADIUS) ** 2))
+    cap = dome(cap_radius, BLADE_HALF, PAD_TOP - BLADE_HALF, segments=32)
+    parts.add("perfluoro_pad", *(cap.moved((x, y, 0.0)) for x, y in pad_positions(wrist_to_wafer)))
+    parts.build(spec, paddle, f"{prefix}fork", look.GROUP_PART)
