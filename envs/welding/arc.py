@@ -176,7 +176,7 @@ class Arc:
         sum_i[:] = 0.0
         sum_ii[:] = 0.0
         straight = course.ndim == 1
-        step = (course - ctwd) / substeps if straight else None
+        step = (course - ctwd) / substeps if straight else np.zeros_like(ctwd)
         lag = p.inductance_h / dt
         resistance = lag + p.source_ohm + p.arc_ohm
         # alpha (1 - short) is linear in the arc length between `floor` and alpha

@@ -73,8 +73,8 @@ def shape_factor(deposit_mm2: Array, fused_mm: Array, travel_angle_deg: Array, s
 
 
 def gap_fill(deposit_mm2: Array, gap_mm: Array, root_mm: Array, thickness_mm: Array) -> Array:
-    """Area in mm^2 that runs into the gap of a fillet: as deep as fusion reaches plus one gap width."""
-    return np.minimum(gap_mm * np.minimum(root_mm + gap_mm, thickness_mm), 0.9 * deposit_mm2)
+    """Area in mm^2 that runs into the gap of a fillet: as deep as fusion reaches and half the gap, a round front."""
+    return np.minimum(gap_mm * np.minimum(root_mm + 0.5 * gap_mm, thickness_mm), 0.9 * deposit_mm2)
 
 
 def leg_difference(leg_mm: Array, offset_mm: Array, work_angle_deg: Array, roll_deg: Array) -> Array:
