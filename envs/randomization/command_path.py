@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
-from .keyed import StepNumbers, fill_uniform
+from .keyed import StepNumbers, fill_uniform, whole
 from .spec import Term
-from .targets import resolve
+from .targets import check_apart, resolve
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -42,9 +42,16 @@ class CommandPath:
         self.terms = tuple(terms)
         self._timestep = timestep
         self._found = {t.name: resolve(model, t) for t in terms}
+        check_apart(terms, {k: v.names for k, v in self._found.items()})
         kinds = {t.effect.removeprefix("command.") for t in terms}
         self._values = {k: np.full((n, model.nu), _NEUTRAL[k]) for k in _NEUTRAL if k in kinds}
         self._depth = int(np.ceil(slowest / timestep - 1e-9)) + 1 if "delay" in kinds else 0
+        # most specs delay all commands of a controller together
+        delays = [t for t in terms if t.effect == "command.delay"]
+        self._one_delay = all(t.shared and self._found[t.name].index.size == model.nu for t in delays)
+        self._first = np.zeros((n, 0, 1 if self._one_delay else model.nu), dtype=np.intp)
+        self._fraction = np.zeros(self._first.shape)
+        self._delay_changed = np.ones(n, dtype=bool)
         self._past = np.zeros((n, self._depth, model.nu))
         self._start = np.zeros((n, model.nu))
         self._sent = np.zeros((n, model.nu))
@@ -75,6 +82,8 @@ class CommandPath:
                 f"term {term.name!r}: a delay of {values.max():g} s is beyond the longest of its splits, "
                 f"{(self._depth - 1) * self._timestep:g} s"
             )
+        if kind == "delay":
+            self._delay_changed[rows] = True
         index = self._found[term.name].index
         self._values[kind][rows[:, None], index] = np.broadcast_to(values, (rows.size, index.size))
 
@@ -82,6 +91,7 @@ class CommandPath:
         """A path that changes nothing, in the given rows."""
         for kind, array in self._values.items():
             array[rows] = _NEUTRAL[kind]
+        self._delay_changed[rows] = True
 
     def begin(self, rows: Rows, commands: Array) -> None:
         """Start episodes of rows (k,) at commands (k, nu), which have stood for ever."""
@@ -108,8 +118,9 @@ class CommandPath:
         if self._depth:
             out = self._delayed(out, rows)
         if "gain" in values:
-            start = self._start[rows][:, None]
-            out = start + values["gain"][rows][:, None] * (out - start)
+            start, gain = self._start[rows][:, None], values["gain"][rows][:, None]
+            # the detour over the start position rounds, which a row without this error must not feel
+            out = np.where(gain == 1.0, out, start + gain * (out - start))
         if "offset" in values:
             out = out + values["offset"][rows][:, None]
         if "backlash" in values:
@@ -124,29 +135,49 @@ class CommandPath:
             numbers = self._lost.get(term.name)
             if numbers is not None:
                 index = self._found[term.name].index
-                drawn = np.broadcast_to(numbers.at(rows, seeds, episodes, steps), (rows.size, index.size))
+                drawn = numbers.at(rows, seeds, episodes, steps)
                 lost[:, index] |= drawn < self._values["dropout"][rows[:, None], index]
-        sent = self._sent[rows]
-        out = np.where(lost[:, None], sent[:, None], out)
+        if lost.any():
+            out = np.where(lost[:, None], self._sent[rows][:, None], out)
         self._sent[rows] = out[:, -1]
         return out
 
     def _delayed(self, out: Array, rows: Rows) -> Array:
         substeps = out.shape[1]
-        line = np.concatenate((self._past[rows], out), axis=1)
-        self._past[rows] = line[:, substeps:]
-        age = self._values["delay"][rows][:, None] / self._timestep
+        at = whole(rows, len(self._past))
+        line = np.concatenate((self._past[at], out), axis=1)
+        self._past[at] = line[:, substeps:]
+        self._find_delays(substeps)
+        first, fraction = self._first[at], self._fraction[at]
+        if self._one_delay:
+            row = np.arange(rows.size)[:, None]
+            early, late = line[row, first[:, :, 0]], line[row, first[:, :, 0] + 1]
+        else:
+            early, late = (np.take_along_axis(line, first + i, axis=1) for i in (0, 1))
+        return early + fraction * (late - early)
+
+    def _find_delays(self, substeps: int) -> None:
+        """Where in the line of commands each row reads, for rows whose delay has changed."""
+        if self._first.shape[1] != substeps:
+            self._first = np.zeros((len(self._past), substeps, self._first.shape[2]), dtype=np.intp)
+            self._fraction = np.zeros(self._first.shape)
+            self._delay_changed[...] = True
+        rows = np.flatnonzero(self._delay_changed)
+        if not rows.size:
+            return
+        self._delay_changed[rows] = False
+        age = self._values["delay"][rows, None, : self._first.shape[2]] / self._timestep
         at = self._depth + np.arange(substeps)[None, :, None] - age
         # a whole number of steps must not be blurred by rounding
         nearest = np.round(at)
         at = np.where(np.abs(at - nearest) < 1e-9, nearest, at)
-        first = np.maximum(np.floor(at).astype(np.intp), 0)
-        fraction = at - first
-        early = np.take_along_axis(line, first, axis=1)
-        late = np.take_along_axis(line, np.minimum(first + 1, line.shape[1] - 1), axis=1)
-        return early + fraction * (late - early)
+        first = np.clip(np.floor(at), 0, self._depth + substeps - 2).astype(np.intp)
+        self._first[rows], self._fraction[rows] = first, at - first
 
     def _with_play(self, out: Array, rows: Rows) -> Array:
+        if not self._values["backlash"].any():  # without play the servo is where the command is
+            self._play[whole(rows, len(self._play))] = out[:, -1]
+            return out
         half = 0.5 * self._values["backlash"][rows]
         position = self._play[rows]
         moved = np.empty_like(out)
@@ -168,6 +199,7 @@ class CommandPath:
         """Restore what `get_state` returned."""
         for key, value in state["values"].items():
             self._values[key][...] = value
+        self._delay_changed[...] = True
         for key, value in state["buffers"].items():
             getattr(self, key)[...] = value
         for key, value in state["lost"].items():

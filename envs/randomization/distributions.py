@@ -6,6 +6,7 @@ the difference of two supports, widened about a centre: what an out-of-distribut
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from abc import ABC, abstractmethod
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
+from .normal import normal_cdf, normal_quantile
 from .posterior import read_posterior
 
 Array = NDArray[np.float64]
@@ -35,8 +37,12 @@ class Distribution(ABC):
         """Smallest and largest value."""
 
     @abstractmethod
+    def transform(self, u: Array) -> Array:
+        """Numbers of this distribution from independent ones that are uniform on [0, 1), elementwise."""
+
     def draw(self, generator: np.random.Generator, size: int) -> Array:
         """`size` independent numbers."""
+        return self.transform(generator.random(size))
 
     @abstractmethod
     def as_dict(self) -> dict[str, Any]:
@@ -95,9 +101,9 @@ class Uniform(Distribution):
         """[low, high]."""
         return self.low, self.high
 
-    def draw(self, generator: np.random.Generator, size: int) -> Array:
+    def transform(self, u: Array) -> Array:
         """Uniform numbers."""
-        return self.low + (self.high - self.low) * generator.random(size)
+        return self.low + (self.high - self.low) * u
 
     def as_dict(self) -> dict[str, Any]:
         """`{uniform: [low, high]}`."""
@@ -116,14 +122,14 @@ class LogUniform(Uniform):
         if not self.low > 0.0:
             raise ShopfloorError(f"log_uniform needs positive ends, got [{self.low}, {self.high}]")
 
-    def draw(self, generator: np.random.Generator, size: int) -> Array:
+    def transform(self, u: Array) -> Array:
         """Log-uniform numbers."""
-        return self.low * np.exp(math.log(self.high / self.low) * generator.random(size))
+        return self.low * np.exp(math.log(self.high / self.low) * u)
 
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """Normal, truncated at `cut` standard deviations from its mean: numbers beyond are drawn again, never clipped."""
+    """Normal, truncated at `cut` standard deviations from its mean: what is cut off is spread over the rest."""
 
     mean: float
     std: float
@@ -140,12 +146,10 @@ class Normal(Distribution):
         """Mean minus and plus `cut` standard deviations."""
         return self.mean - self.cut * self.std, self.mean + self.cut * self.std
 
-    def draw(self, generator: np.random.Generator, size: int) -> Array:
+    def transform(self, u: Array) -> Array:
         """Truncated normal numbers."""
-        z = generator.standard_normal(size)
-        while (outside := np.abs(z) > self.cut).any():
-            z[outside] = generator.standard_normal(int(outside.sum()))
-        return self.mean + self.std * z
+        below = normal_cdf(-self.cut)
+        return self.mean + self.std * normal_quantile(below + (1.0 - 2.0 * below) * u)
 
     def as_dict(self) -> dict[str, Any]:
         """`{normal: [mean, std, cut]}`."""
@@ -169,9 +173,9 @@ class Choice(Distribution):
         """Smallest and largest of the values."""
         return min(self.values), max(self.values)
 
-    def draw(self, generator: np.random.Generator, size: int) -> Array:
+    def transform(self, u: Array) -> Array:
         """Some of the values."""
-        return np.array(self.values)[generator.integers(len(self.values), size=size)]
+        return np.array(self.values)[(u * len(self.values)).astype(np.intp)]
 
     def as_dict(self) -> dict[str, Any]:
         """`{choice: [values]}`."""
@@ -198,13 +202,24 @@ class Beta(Distribution):
         """[low, high]."""
         return self.low, self.high
 
-    def draw(self, generator: np.random.Generator, size: int) -> Array:
-        """Beta numbers."""
-        return self.low + (self.high - self.low) * generator.beta(self.a, self.b, size)
+    def transform(self, u: Array) -> Array:
+        """Beta numbers, by a table of the distribution function."""
+        x, cumulative = _beta_table(self.a, self.b)
+        return self.low + (self.high - self.low) * np.interp(u, cumulative, x)
 
     def as_dict(self) -> dict[str, Any]:
         """`{beta: [low, high, a, b]}`."""
         return {self.kind: [self.low, self.high, self.a, self.b]}
+
+
+@functools.lru_cache(maxsize=1024)
+def _beta_table(a: float, b: float) -> tuple[Array, Array]:
+    """Points in [0, 1] and the distribution function there, from the density in the middle of 4096 cells."""
+    edges = np.linspace(0.0, 1.0, 4097)
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    log_density = (a - 1.0) * np.log(middle) + (b - 1.0) * np.log1p(-middle)
+    mass = np.cumsum(np.exp(log_density - log_density.max()))
+    return edges, np.concatenate(([0.0], mass / mass[-1]))
 
 
 @dataclass(frozen=True)
@@ -238,9 +253,10 @@ class Posterior(Distribution):
         """The file: its terms share a draw."""
         return f"posterior:{self.digest}"
 
-    def draw(self, generator: np.random.Generator, size: int) -> Array:
-        """One sample; every component has it, since the parameter is one number."""
-        return np.full(size, self.samples[int(generator.integers(len(self.samples)))])
+    def transform(self, u: Array) -> Array:
+        """One sample for the whole last axis, since the parameter is one number."""
+        pick = (u[..., :1] * len(self.samples)).astype(np.intp)
+        return np.broadcast_to(np.array(self.samples)[pick], u.shape).copy()
 
     def as_dict(self) -> dict[str, Any]:
         """The parameter and the file's hash; not its path, which says nothing about what is drawn."""
@@ -271,11 +287,11 @@ class Shell(Distribution):
         """The ranges below and above the inner one."""
         return (self.outer[0], self.inner[0]), (self.inner[1], self.outer[1])
 
-    def draw(self, generator: np.random.Generator, size: int) -> Array:
+    def transform(self, u: Array) -> Array:
         """Numbers of either side, as likely as the side is wide."""
         scale = math.log if self.log else float
         (a, b), (c, d) = ((scale(low), scale(high)) for low, high in self.sides)
-        u = generator.random(size) * ((b - a) + (d - c))
+        u = u * ((b - a) + (d - c))
         # from each side's far end towards the inner range, which a number in [0, 1) times the width never reaches
         below = u < b - a
         value = np.where(below, a + u, d - (u - (b - a)))
@@ -289,20 +305,30 @@ class Shell(Distribution):
         return {self.kind: {"inner": list(self.inner), "outer": list(self.outer), "log": self.log}}
 
 
+Range = tuple[float, float]
+
+
 def shell(
-    distribution: Distribution, inside: float, outside: float, about: float | None, limits: tuple[float, float]
+    distribution: Distribution,
+    inside: float | Range,
+    outside: float | Range,
+    about: float | None,
+    limits: Range,
 ) -> Shell:
-    """The shell between the support widened by `inside` and by `outside`, cut at physical limits.
+    """The shell between two ranges: given ones, or the support widened by a factor and cut at physical limits.
 
     Raises:
         ShopfloorError: if nothing is left of it.
     """
 
-    def cut(pair: tuple[float, float]) -> tuple[float, float]:
-        return max(pair[0], limits[0]), min(pair[1], limits[1])
+    def side(given: float | Range) -> Range:
+        if isinstance(given, tuple):
+            return given
+        low, high = distribution.widened(given, about)
+        return max(low, limits[0]), min(high, limits[1])
 
-    inner, outer = cut(distribution.widened(inside, about)), cut(distribution.widened(outside, about))
-    if not (outer[0] < inner[0] or inner[1] < outer[1]):
+    inner, outer = side(inside), side(outside)
+    if outer == inner:
         raise ShopfloorError(
             f"the shell between {list(inner)} and {list(outer)} is empty: the range {list(distribution.support)} is a "
             f"point or fills its limits {list(limits)}; give the split a range of its own for this term"

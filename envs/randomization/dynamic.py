@@ -36,7 +36,7 @@ class DynamicValues:
         self._key = f"randomization:{term.name}:events"
         self._random = KeyedRandom()
         self.value = np.zeros((n, size))
-        self.since_s = np.zeros(n)  # when the value was drawn, in simulated time
+        self.since_s = np.zeros(n)  # control step from which the value is in force, in simulated time; inf if held
         self._next_s = np.full(n, np.inf)
         self._count = np.zeros(n, dtype=np.int64)
         self._values = np.zeros((n, EVENTS, size))
@@ -75,6 +75,7 @@ class DynamicValues:
     def hold(self, rows: Rows, values: Array) -> None:
         """Give rows fixed values (k, size), which stay to the end of the episode."""
         self.value[rows] = values
+        self.since_s[rows] = np.inf
         self._next_s[rows] = np.inf
         self._on[rows] = False
 
@@ -89,6 +90,7 @@ class DynamicValues:
                 self._fill(int(rows[k]), int(seeds[k]), int(episodes[k]))
             self._take(rows[pending], time_s[pending] if self._every_step else self._next_s[rows[pending]])
             pending = pending & (time_s >= self._next_s[rows] - 1e-9) & (not self._every_step)
+        self.since_s[changed] = time_s[due]
         return changed
 
     def _fill(self, row: int, seed: int, episode: int) -> None:
@@ -102,7 +104,6 @@ class DynamicValues:
     def _take(self, rows: Rows, now: Array) -> None:
         at = self._count[rows] % EVENTS
         self.value[rows] = self._values[rows, at]
-        self.since_s[rows] = now
         if not self._every_step:
             self._next_s[rows] = now + self._gaps[rows, at]
         self._count[rows] += 1

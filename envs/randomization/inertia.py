@@ -57,4 +57,13 @@ def perturbed_inertia(
     # principal axes have no sign: make them a rotation
     axes[..., :, 2] *= np.linalg.det(axes)[..., None]
     new_inertia = moments.sum(axis=-1, keepdims=True) - moments
-    return new_mass, new_ipos, new_inertia, quat_from_matrix(axes.reshape(*axes.shape[:-2], 9))
+    new_iquat = quat_from_matrix(axes.reshape(*axes.shape[:-2], 9))
+    # a body that is left as it is keeps its principal axes too, of which there is more than one choice
+    same = (theta == 0.0).all(axis=-1)
+    wide = same[..., None]
+    return (
+        np.where(same, mass, new_mass),
+        np.where(wide, ipos, new_ipos),
+        np.where(wide, inertia, new_inertia),
+        np.where(wide, iquat, new_iquat),
+    )

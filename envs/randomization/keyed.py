@@ -15,6 +15,11 @@ Rows = NDArray[np.intp]
 BLOCK = 64  # control steps drawn at a time
 
 
+def whole(rows: Rows, n: int) -> Rows | slice:
+    """Sorted rows as an index: a slice, which copies nothing, where they are all of n."""
+    return slice(None) if rows.size == n else rows
+
+
 class StepNumbers:
     """One vector of random numbers for each row and control step.
 

@@ -171,7 +171,15 @@ def _bind_field(plant: Plant, term: Term) -> BoundTerm:
     if chosen.max() >= count:
         raise ShopfloorError(f"term {term.name!r}: {name} has {count} components a target, got {chosen.max()}")
     _check_friction(model, term, found)
+    designed = per_target[found.index][:, chosen]
+    if term.operation == SCALE and not designed.any():
+        raise ShopfloorError(
+            f"term {term.name!r}: {name} is 0 in everything that its target matches, so that a factor changes nothing; "
+            f"use operation 'add' or 'set'"
+        )
     cols = (found.index[:, None] * count + chosen).reshape(-1)
+    whole = found.index[:, None] * count + np.arange(count)
+    unit = name.endswith(("quat", "jnt_axis"))
     width = chosen.size if term.per_component else 1
     # which of the term's numbers each column takes
     target = np.zeros(found.index.size, np.intp) if term.shared else np.arange(found.index.size)
@@ -180,8 +188,7 @@ def _bind_field(plant: Plant, term: Term) -> BoundTerm:
     labels = _labels(term, found, width)
     given = term.nominal
     if given is None:
-        values = per_target[found.index][:, chosen]
-        first = values[:1] if term.shared else values
+        first = designed[:1] if term.shared else designed
         known = (first if term.per_component else first[:, :1]).reshape(-1)
     else:
         known = np.full(len(labels), given)
@@ -189,11 +196,31 @@ def _bind_field(plant: Plant, term: Term) -> BoundTerm:
 
     def apply(rows: Rows, values: Array) -> None:
         flat, spot = field.values, (rows[:, None], cols)
-        flat[spot] = operate(operation, flat[spot], values[:, spread])
+        flat[spot] = _possible(term, operate(operation, flat[spot], values[:, spread]))
+        if unit:  # MuJoCo takes for granted what a compiler has made so
+            vectors = flat[rows[:, None, None], whole]
+            flat[rows[:, None, None], whole] = vectors / np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
 
-    inputs = {name: cols}
+    _possible(term, operate(operation, designed, np.array(term.distribution.support[0])))
+    inputs = {name: whole.reshape(-1) if unit else cols}
     stale = name in constant_inputs()
     return BoundTerm(term, labels, known, inputs, _with_stale(plant, apply) if stale else apply)
+
+
+def _possible(term: Term, values: Any) -> Array:
+    """The values of a field, or of a mass, that a term comes to.
+
+    Raises:
+        ShopfloorError: if one lies outside what the effect allows; what is added to a value may lead there.
+    """
+    values, (least, most) = np.asarray(values), term.info.limits
+    if values.size and (values.min() < least or values.max() > most):
+        worst = float(values.min() if values.min() < least else values.max())
+        raise ShopfloorError(
+            f"term {term.name!r}: {term.effect} would become {worst:g}, outside [{least:g}, {most:g}]; narrow the "
+            f"range or give the term limits"
+        )
+    return values
 
 
 def _with_stale(plant: Plant, apply: Callable[[Rows, Array], None]) -> Callable[[Rows, Array], None]:
@@ -215,8 +242,7 @@ def _check_friction(model: mujoco.MjModel, term: Term, found: Found) -> None:
         )
         others = np.flatnonzero((meets != 0) & (dynamic != 0) & (model.geom_bodyid != model.geom_bodyid[geom]))
         others = np.setdiff1d(others, found.index)
-        low = term.distribution.support[0]
-        lowest = low * model.geom_friction[geom, 0] if term.operation == SCALE else low
+        lowest = operate(term.operation, model.geom_friction[geom, 0], term.distribution.support[0])
         hidden = others[
             (model.geom_priority[others] == model.geom_priority[geom]) & (model.geom_friction[others, 0] > lowest)
             | (model.geom_priority[others] > model.geom_priority[geom])
@@ -242,12 +268,13 @@ def _bind_mass(plant: Plant, term: Term) -> BoundTerm:
     def apply(rows: Rows, values: Array) -> None:
         mass, inertia, spot = plant.field("body_mass"), plant.field("body_inertia"), (rows[:, None], body)
         before = mass[spot]
-        ratio = np.maximum(operate(operation, before, values[:, spread]), 1e-9) / before
+        ratio = _possible(term, operate(operation, before, values[:, spread])) / before
         mass[spot] = before * ratio
         inertia[spot] *= ratio[:, :, None]
         compensation.keep(rows, ratio)
         plant.stale(rows)
 
+    _possible(term, operate(operation, model.body_mass[body], term.distribution.support[0]))
     known = model.body_mass[body] if term.nominal is None else term.nominal
     labels = _labels(term, found, 1)
     fields = {"body_mass": body, "body_inertia": (body[:, None] * 3 + np.arange(3)).reshape(-1)}

@@ -19,7 +19,7 @@ from .dynamic import DynamicValues
 from .model_effects import ModelEffects, Plant
 from .sampler import Sampler
 from .sensor_errors import ChannelPlace, SensorErrors
-from .spec import CORNERS, NOMINAL, OOD_FAR, SPLITS, STRUCTURAL, TRAIN, Spec, Term, operate
+from .spec import CORNERS, NOMINAL, SPLITS, STRUCTURAL, TRAIN, Spec, Term, operate
 from .targets import resolve
 from .visual import Visuals
 
@@ -50,14 +50,18 @@ class Drawn:
     """Values of the rows that begin an episode, not yet applied.
 
     Attributes:
-        values: term -> (k, size).
-        active: term -> (k,) whether the term is drawn or forced; where it is not, the value is the nominal one.
+        flat: (k, width) all components of all terms; `on` (k, terms) says which terms are drawn or forced.
+        values: term -> (k, size), views of `flat`.
+        active: term -> (k,) whether the term is drawn or forced, views of `on`; where it is not, the value is the
+            nominal one.
         held: names of terms that keep a forced value through the episode.
         distributions: of dynamic terms, for each of the k rows.
         rejected: (k,) infeasible draws before the one that was kept.
         split: the split that they are of.
     """
 
+    flat: Array
+    on: NDArray[np.bool_]
     values: dict[str, Array]
     active: dict[str, NDArray[np.bool_]]
     held: set[str]
@@ -106,15 +110,18 @@ class Randomizer:
         self.default_split = _checked_split(split)
         self.curriculum: Curriculum | None = None
         self._plant = plant
+        self._control_hz = control_hz
         of = {f: [t for t in spec.terms if t.info.family == f] for f in (PROCESS, DISTURBANCE, SENSING, VISUAL)}
         of[MODEL] = [t for t in spec.terms if t.info.family == MODEL or t.effect in _ACTUATOR_FIELDS]
         of[ACTUATION] = [t for t in spec.terms if t.effect.startswith("command.")]
         self._of = of
         self.model = ModelEffects(plant, of[MODEL])
-        self.commands = CommandPath(plant.model, of[ACTUATION], plant.n, timestep, _largest(spec, "command.delay"))
-        self.sensors = SensorErrors(channels, of[SENSING], plant.n, control_hz, _largest(spec, "sensor.latency"))
+        self._slowest = {e: _largest(spec, e) for e in ("command.delay", "sensor.latency")}
+        self.commands = CommandPath(plant.model, of[ACTUATION], plant.n, timestep, self._slowest["command.delay"])
+        self.sensors = SensorErrors(channels, of[SENSING], plant.n, control_hz, self._slowest["sensor.latency"])
         self.disturbances = Disturbances(plant.model, of[DISTURBANCE], *applied)
-        self._looks = Visuals(pictures(), of[VISUAL]).bound if of[VISUAL] else []
+        self._looks = Visuals(pictures(), of[VISUAL]) if of[VISUAL] else None
+        self._seen = self._looks.bound if self._looks is not None else []
         self._process = {t.name: t.effect.removeprefix("task.") for t in of[PROCESS]}
         self.component_names = self._component_names(process)
         self.sampler = Sampler(spec, {k: len(v) for k, v in self.component_names.items()})
@@ -122,21 +129,27 @@ class Randomizer:
             t.name: DynamicValues(t, plant.n, len(self.component_names[t.name])) for t in spec.terms if t.dynamic
         }
         self._nominal = {t.name: self._nominal_of(t) for t in spec.terms}
-        self.values = {name: np.tile(v, (plant.n, 1)) for name, v in self._nominal.items()}
-        self._active = {t.name: np.zeros(plant.n, dtype=bool) for t in spec.terms}
+        self._nominal_row = np.concatenate([np.zeros(0), *self._nominal.values()])
+        self._term_of = np.repeat(np.arange(len(spec.terms)), [len(v) for v in self._nominal.values()]).astype(np.intp)
+        self._flat = np.tile(self._nominal_row, (plant.n, 1))
+        self._on = np.zeros((plant.n, len(spec.terms)), dtype=bool)
+        self.values, self._active = self._views(self._flat, self._on)
         self.split = np.zeros(plant.n, dtype=np.int64)
         self.rejected = np.zeros(plant.n, dtype=np.int64)
         self.engaged = False
+        self._pushing_terms = [i for i, t in enumerate(spec.terms) if t.info.family == DISTURBANCE]
+        self._pushing = False  # whether a force may still be applied
+        self._moving = False  # whether a row has a term that changes within its episode
         self._modelled = {b.term.name for b in self.model.bound}
         self._checked_clash = not self.model.bound
-        self.width = sum(len(v) for v in self.component_names.values())
-        self._normalized = np.zeros((plant.n, self.width))
-        self._visuals: tuple[mujoco.MjModel, Visuals] | None = None
+        self.width = self.sampler.width
+        self._scales = _Scales([spec.terms[i].distribution for i in self._term_of.tolist()])
+        self._normalized = self._scales.normalized(self._flat)
 
     # -- names and nominal values -----------------------------------------------------------------------------
 
     def _component_names(self, process: Mapping[str, int]) -> dict[str, list[str]]:
-        bound = {b.term.name: list(b.names) for b in (*self.model.bound, *self._looks)}
+        bound = {b.term.name: list(b.names) for b in (*self.model.bound, *self._seen)}
         out: dict[str, list[str]] = {}
         for term in self.spec.terms:
             family = term.info.family
@@ -161,7 +174,7 @@ class Randomizer:
         return [name] if term.shared or process[name] == 1 else [f"{name}[{i}]" for i in range(process[name])]
 
     def _nominal_of(self, term: Term) -> Array:
-        for bound in (*self.model.bound, *self._looks):
+        for bound in (*self.model.bound, *self._seen):
             if bound.term.name == term.name:
                 return bound.nominal
         known = np.nan if term.nominal is None else term.nominal
@@ -189,33 +202,36 @@ class Randomizer:
         split = self.default_split if split is None else _checked_split(split)
         held = self._check_forced(forced)
         count = len(seeds)
-        values = {name: np.tile(v, (count, 1)) for name, v in self._nominal.items()}
-        active = {name: np.zeros(count, dtype=bool) for name in values}
+        flat, on = np.tile(self._nominal_row, (count, 1)), np.zeros((count, len(self.spec.terms)), dtype=bool)
         rejected = np.zeros(count, dtype=np.int64)
         distributions: list[Mapping[str, Distribution]] = [{}] * count
         if split != NOMINAL:
-            for k, (seed, episode) in enumerate(zip(seeds.tolist(), episodes.tolist(), strict=True)):
-                chosen: Mapping[str, Distribution] = {}
-                if split == TRAIN and self.curriculum is not None:
-                    chosen = self.curriculum.distributions(seed, episode)
-                drawn = self.sampler.sample(split, seed, episode, chosen)
-                rejected[k] = drawn.rejected
-                for name, value in drawn.values.items():
-                    values[name][k] = value
-                    active[name][k] = True
-                if self.dynamic:
-                    distributions[k] = self._dynamic_distributions(split, seed, episode, chosen)
+            keys = list(zip(seeds.tolist(), episodes.tolist(), strict=True))
+            chosen: list[Mapping[str, Distribution]] = [{}] * count
+            if split == TRAIN and self.curriculum is not None:
+                chosen = [self.curriculum.distributions(*key) for key in keys]
+            drawn = self.sampler.rows(split, seeds, episodes, chosen)
+            on, rejected = drawn.active, drawn.rejected
+            flat = np.where(on[:, self._term_of], drawn.values, flat)
+            if self.dynamic:
+                distributions = [self._dynamic_distributions(split, *key, chosen[k]) for k, key in enumerate(keys)]
+        values, active = self._views(flat, on)
         for name, value in held.items():
             values[name][:] = value
             active[name][:] = True
-        return Drawn(values, active, set(held), distributions, rejected, split)
+        return Drawn(flat, on, values, active, set(held), distributions, rejected, split)
+
+    def _views(self, flat: Array, on: NDArray[np.bool_]) -> tuple[dict[str, Array], dict[str, NDArray[np.bool_]]]:
+        """Rows of all components and of all terms, by term."""
+        slices = self.sampler.slices
+        return {k: flat[:, part] for k, part in slices.items()}, {k: on[:, i] for i, k in enumerate(slices)}
 
     def _dynamic_distributions(
         self, split: str, seed: int, episode: int, chosen: Mapping[str, Distribution]
     ) -> dict[str, Distribution]:
         if split == CORNERS:  # a corner holds its value
             return {}
-        known = {**self.sampler.distributions(split), **chosen}
+        known = {**self.sampler.plan(split).distributions, **chosen}
         if split == STRUCTURAL and self.spec.structural:
             others = set(self.spec.structural) - {self.sampler.structural_term(seed, episode)}
             known = {k: v for k, v in known.items() if k not in others}
@@ -237,6 +253,12 @@ class Randomizer:
             assert term.limits is not None
             if (array < term.limits[0]).any() or (array > term.limits[1]).any():
                 raise ShopfloorError(f"randomization {name!r} must lie in {list(term.limits)}, got {array.tolist()}")
+            longest = self._slowest.get(term.effect)
+            if longest is not None and array.max() > longest + 1e-9:
+                raise ShopfloorError(
+                    f"randomization {name!r} must not be beyond the longest of its splits, {longest:g} s, for which "
+                    f"there is memory, got {array.tolist()}"
+                )
             out[name] = np.broadcast_to(array, (size,))
         return out
 
@@ -250,20 +272,21 @@ class Randomizer:
             parameters[parameter] = np.where(mask, operate(term.operation, given, value), given)
             if term.operation == SET:  # a row that is not randomized tells what the task itself has drawn
                 now = parameters[parameter]
-                drawn.values[name] = now.reshape(now.shape[0], -1)[:, : drawn.values[name].shape[1]].copy()
+                drawn.values[name][...] = now.reshape(now.shape[0], -1)[:, : drawn.values[name].shape[1]]
 
     def apply(self, rows: Rows, seeds: NDArray[np.int64], episodes: NDArray[np.int64], drawn: Drawn) -> None:
         """Write the values into the plant, before the task writes its start state."""
-        self.engaged = self.engaged or any(a.any() for a in drawn.active.values()) or any(drawn.distributions)
-        for name in self.values:
-            self.values[name][rows] = drawn.values[name]
-            self._active[name][rows] = drawn.active[name]
+        self.engaged = self.engaged or bool(drawn.on.any()) or any(drawn.distributions)
+        self._flat[rows] = drawn.flat
+        self._on[rows] = drawn.on
         self.rejected[rows] = drawn.rejected
         self.split[rows] = SPLITS.index(drawn.split)
         if not self.engaged:
+            self._normalize(rows)
             return
         for name, dynamic in self.dynamic.items():
             self._begin_dynamic(name, dynamic, rows, seeds, episodes, drawn)
+        self._moving = bool(self._on[:, [i for i, t in enumerate(self.spec.terms) if t.dynamic]].any())
         self._apply_model(rows)
         self.commands.neutral(rows)
         self.sensors.neutral(rows)
@@ -272,6 +295,7 @@ class Randomizer:
                 on = self._active[term.name][rows]
                 if on.any():
                     part.write(term, rows[on], self.values[term.name][rows[on]])
+        self._normalize(rows)
 
     def _begin_dynamic(
         self,
@@ -316,7 +340,6 @@ class Randomizer:
                 f"term {term!r} writes {name}, which the task sets itself at every start; "
                 f"randomize the task's parameter with an effect task.<parameter>"
             )
-        self._modelled = {b.term.name for b in self.model.bound}
         self._checked_clash = True
 
     def begin(self, rows: Rows, commands: Array, applied_from: Episodes) -> None:
@@ -330,12 +353,13 @@ class Randomizer:
     def before_step(self, now: Episodes) -> Rows:
         """Bring dynamic terms up to date; returns rows whose model has changed."""
         changed_model = np.zeros(0, dtype=np.intp)
-        if not self.dynamic:
+        if not self._moving:
             return changed_model
         for name, dynamic in self.dynamic.items():
             changed = dynamic.advance(now.rows, now.seeds, now.episodes, now.time_s)
             if changed.size:
                 self.values[name][changed] = dynamic.value[changed]
+                self._normalize(changed)
                 if name in self._modelled:
                     changed_model = np.union1d(changed_model, changed)
                 elif dynamic.term.effect.startswith("command."):
@@ -349,14 +373,20 @@ class Randomizer:
         terms = self._of[DISTURBANCE]
         if not terms:
             return
+        live = bool(self._on[:, self._pushing_terms].any())
+        if not live and not self._pushing:
+            return
+        self._pushing = live
         values = {}
         for term in terms:
             value = self.values[term.name][now.rows]
             length = term.options.get("duration_s", 0.0)
             if length > 0.0 and term.name in self.dynamic:
                 dynamic = self.dynamic[term.name]
-                over = now.time_s >= dynamic.since_s[now.rows] + length - 1e-9
-                value = np.where(over[:, None], 0.0, value)
+                # the last control step gives what is left of the impulse: force times duration, whatever the rate
+                left = (dynamic.since_s[now.rows] + length - now.time_s) * self._control_hz
+                share = np.where(left < 1e-6, 0.0, np.minimum(left, 1.0))
+                value = np.where(np.isnan(value), 0.0, value) * share[:, None]
             values[term.name] = np.where(np.isnan(value), 0.0, value)
         self.disturbances.write(now.rows, values)
 
@@ -368,22 +398,18 @@ class Randomizer:
 
     def normalized(self) -> Array:
         """All values (n, components), each so that its training range is [-1, 1]; 0 where there is no value."""
-        at = 0
-        for term in self.spec.terms:
-            value = self.values[term.name]
-            part = self._normalized[:, at : at + value.shape[1]]
-            part[...] = np.nan_to_num(term.distribution.normalized(value))
-            at += value.shape[1]
         return self._normalized
+
+    def _normalize(self, rows: Rows) -> None:
+        self._normalized[rows] = self._scales.normalized(self._flat[rows])
 
     def visuals(self, model: mujoco.MjModel, row: int) -> None:
         """Give the model for pictures the looks of a row."""
-        if not self._of[VISUAL] or not self.engaged:
+        if self._looks is None or not self.engaged:
             return
-        if self._visuals is None or self._visuals[0] is not model:
-            self._visuals = (model, Visuals(model, self._of[VISUAL]))
         names = [t.name for t in self._of[VISUAL]]
-        self._visuals[1].apply({k: self.values[k][row] for k in names}, {k: bool(self._active[k][row]) for k in names})
+        values, active = ({k: v[k][row] for k in names} for v in (self.values, self._active))
+        self._looks.apply(model, values, {k: bool(v) for k, v in active.items()})
 
     # -- state ------------------------------------------------------------------------------------------------
 
@@ -395,6 +421,8 @@ class Randomizer:
             "split": self.split.copy(),
             "rejected": self.rejected.copy(),
             "engaged": self.engaged,
+            "pushing": self._pushing,
+            "moving": self._moving,
             "commands": self.commands.get_state(),
             "sensors": self.sensors.get_state(),
             "dynamic": {k: v.get_state() for k, v in self.dynamic.items()},
@@ -404,11 +432,13 @@ class Randomizer:
         """Restore what `get_state` returned."""
         for name, value in state["values"].items():
             self.values[name][...] = value
+        self._normalize(np.arange(self._plant.n))
         for name, value in state["active"].items():
             self._active[name][...] = value
         self.split[...] = state["split"]
         self.rejected[...] = state["rejected"]
         self.engaged = state["engaged"]
+        self._pushing, self._moving = state["pushing"], state["moving"]
         self.commands.set_state(state["commands"])
         self.sensors.set_state(state["sensors"])
         for name, value in state["dynamic"].items():
@@ -416,6 +446,26 @@ class Randomizer:
 
 
 _ACTUATOR_FIELDS = ("servo_stiffness", "servo_damping", "torque_limit")
+
+
+class _Scales:
+    """Maps of values to numbers of order one, for columns of different distributions; see `Distribution.normalized`."""
+
+    def __init__(self, distributions: Sequence[Distribution]):
+        ends = np.array([d.support for d in distributions]).reshape(-1, 2)
+        self._log = np.flatnonzero([d.logarithmic for d in distributions])
+        ends[self._log] = np.log(ends[self._log])
+        self._middle, half = 0.5 * (ends[:, 1] + ends[:, 0]), 0.5 * (ends[:, 1] - ends[:, 0])
+        self._per_half = np.where(half > 0.0, 1.0 / np.where(half > 0.0, half, 1.0), 0.0)
+
+    def normalized(self, values: Array) -> Array:
+        """Values (k, columns), 0 where there is none."""
+        out = values.copy()
+        out[:, self._log] = np.log(np.maximum(out[:, self._log], 1e-300))
+        out -= self._middle
+        out *= self._per_half
+        out[np.isnan(out)] = 0.0
+        return out
 
 
 def _checked_split(split: str) -> str:
@@ -426,13 +476,7 @@ def _checked_split(split: str) -> str:
 
 def _largest(spec: Spec, effect: str) -> float:
     """The largest value that any split of a spec may draw for an effect."""
-    largest = 0.0
-    for term in spec.terms:
-        if term.effect == effect:
-            splits = (TRAIN, OOD_FAR) if not term.structural else (STRUCTURAL,)
-            for split in splits:
-                largest = max(largest, spec.distributions(split)[term.name].support[1])
-    return largest
+    return max((spec.extent(t)[1] for t in spec.terms if t.effect == effect), default=0.0)
 
 
 def loosen_bodies(spec: mujoco.MjSpec, model: mujoco.MjModel, terms: Sequence[Term]) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +14,15 @@ from ...errors import ShopfloorError
 from ..randomness import KeyedRandom
 from .catalogue import STARTUP
 from .constraint import Constraint
-from .distributions import Distribution
+from .distributions import Distribution, LogUniform, Normal, Uniform
+from .normal import normal_cdf, normal_quantile
 from .spec import CORNERS, STRUCTURAL, Spec, Term
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 MOST_ATTEMPTS = 1000
+BLOCK = 32  # episodes whose numbers are drawn at a time
+KEPT_BLOCKS = 4096
 
 
 @dataclass(frozen=True)
@@ -37,30 +43,51 @@ class Sample:
     rejected: int = 0
 
 
+@dataclass
+class SampleRows:
+    """The values of several episodes.
+
+    Attributes:
+        values: (k, width) all components of all terms, in the order of the spec; NaN where a term is not active.
+        active: (k, terms) whether a term is drawn.
+        rejected: (k,) infeasible draws before these.
+    """
+
+    values: Array
+    active: NDArray[np.bool_]
+    rejected: Integers
+
+
 class Sampler:
     """Draws samples of a spec.
 
-    Each term's draw is keyed by its own name, the seed and the episode, so it does not depend on the other terms, on
-    the order of calls or on how many rows there are. Only terms that stand in one constraint are drawn again together.
+    Each term has uniform numbers of its own, keyed by its name, the seed and the episode, which its distribution turns
+    into values. So a draw does not depend on the other terms, on the order of calls or on how many rows there are.
+    Only terms that stand in one constraint are drawn again together.
 
     Args:
         spec: the spec.
         sizes: number of components of each term, 1 where not given.
+
+    Attributes:
+        slices: where each term stands in a row of values.
+        width: components of all terms.
     """
 
     def __init__(self, spec: Spec, sizes: Mapping[str, int] | None = None):
         self.spec = spec
-        self.sizes = {t.name: 1 for t in spec.terms} | dict(sizes or {})
+        sizes = {t.name: 1 for t in spec.terms} | dict(sizes or {})
+        self.slices: dict[str, slice] = {}
+        self.width = 0
+        for term in spec.terms:
+            self.slices[term.name] = slice(self.width, self.width + sizes[term.name])
+            self.width += sizes[term.name]
+        self._index = {t.name: i for i, t in enumerate(spec.terms)}
         self._random = KeyedRandom()
-        self._terms = {t.name: t for t in spec.terms}
-        self._groups = _groups(spec)
-        self._splits: dict[str, dict[str, Distribution]] = {}
-
-    def distributions(self, split: str) -> dict[str, Distribution]:
-        """The distributions of a split's active terms."""
-        if split not in self._splits:
-            self._splits[split] = self.spec.distributions(split)
-        return self._splits[split]
+        self._blocks: OrderedDict[tuple[int, int], Array] = OrderedDict()
+        self._startup = [self.slices[t.name] for t in spec.terms if t.mode == STARTUP]
+        self._ties = _ties(spec)
+        self._plans: dict[str, _Plan] = {}
 
     def sample(
         self, split: str, seed: int, episode: int, distributions: Mapping[str, Distribution] | None = None
@@ -75,80 +102,181 @@ class Sampler:
         Raises:
             ShopfloorError: if a constraint is met by next to no draw.
         """
-        chosen = self.distributions(split)
-        if distributions:
-            chosen = {**chosen, **distributions}
+        drawn = self.rows(split, np.array([seed]), np.array([episode]), [distributions or {}])
+        values = {name: drawn.values[0, self.slices[name]] for name, i in self._index.items() if drawn.active[0, i]}
+        return Sample(values, split, seed, episode, self.spec.hash, int(drawn.rejected[0]))
+
+    def rows(
+        self,
+        split: str,
+        seeds: Integers,
+        episodes: Integers,
+        distributions: Sequence[Mapping[str, Distribution]] | None = None,
+    ) -> SampleRows:
+        """The samples of k episodes; see `sample`."""
+        count = len(seeds)
+        out = SampleRows(
+            np.full((count, self.width), np.nan),
+            np.zeros((count, len(self.spec.terms)), dtype=bool),
+            np.zeros(count, dtype=np.int64),
+        )
+        keys = list(zip(seeds.tolist(), episodes.tolist(), strict=True))
         if split == CORNERS:
-            return self._corner(seed, episode)
-        if split == STRUCTURAL and self.spec.structural:
-            others = set(self.spec.structural) - {self.structural_term(seed, episode)}
-            chosen = {k: v for k, v in chosen.items() if k not in others}
-        values: dict[str, Array] = {}
-        rejected = 0
-        for terms, constraints in self._groups:
-            rejected += self._draw_group(values, terms, constraints, chosen, seed, episode)
-        return Sample(values, split, seed, episode, self.spec.hash, rejected)
+            for k, (seed, episode) in enumerate(keys):
+                self._corner(out, k, seed, episode)
+            return out
+        plan = self.plan(split)
+        if not plan.terms:
+            return out
+        u = np.stack([self._numbers(seed, episode) for seed, episode in keys])
+        plan.transform(u, out.values)
+        out.active[:, plan.index] = True
+        for k, (seed, episode) in enumerate(keys):
+            chosen = distributions[k] if distributions is not None else {}
+            for name, distribution in chosen.items():
+                if not self.spec.term(name).dynamic:
+                    out.values[k, self.slices[name]] = distribution.transform(u[k, self.slices[name]])
+            if split == STRUCTURAL and self.spec.structural:
+                for name in set(self.spec.structural) - {self.structural_term(seed, episode)}:
+                    out.values[k, self.slices[name]] = np.nan
+                    out.active[k, self._index[name]] = False
+            if self._ties:
+                current = {**plan.distributions, **chosen}
+                out.rejected[k] = self._meet_constraints(out.values[k], out.active[k], current, seed, episode)
+        return out
+
+    def plan(self, split: str) -> _Plan:
+        """How a split turns uniform numbers into values."""
+        if split not in self._plans:
+            self._plans[split] = _Plan(self.spec, split, self.slices)
+        return self._plans[split]
 
     def structural_term(self, seed: int, episode: int) -> str:
         """The structural term that an episode of the split `structural` has."""
-        names = self.spec.structural
+        names = sorted(self.spec.structural)  # not in the order of terms, on which no draw depends
         return names[int(self._random.generator(seed, "randomization:structural", episode).integers(len(names)))]
 
-    def _draw_group(
+    def _numbers(self, seed: int, episode: int) -> Array:
+        """The uniform numbers (width,) of an episode, before any is rejected."""
+        u = self._block(seed, episode // BLOCK)[episode % BLOCK]
+        if self._startup and episode:
+            first = self._block(seed, 0)[0]
+            u = u.copy()
+            for part in self._startup:
+                u[part] = first[part]
+        return u
+
+    def _block(self, seed: int, block: int) -> Array:
+        found = self._blocks.get((seed, block))
+        if found is None:
+            found = np.empty((BLOCK, self.width))
+            for term in self.spec.terms:
+                part = self.slices[term.name]
+                generator = self._random.generator(seed, _key(term), 0, block)
+                found[:, part] = generator.random((BLOCK, part.stop - part.start))
+            self._blocks[seed, block] = found
+            if len(self._blocks) > KEPT_BLOCKS:
+                self._blocks.popitem(last=False)
+        return found
+
+    def _meet_constraints(
         self,
-        values: dict[str, Array],
-        terms: tuple[Term, ...],
-        constraints: tuple[Constraint, ...],
-        chosen: Mapping[str, Distribution],
+        values: Array,
+        active: NDArray[np.bool_],
+        distributions: Mapping[str, Distribution],
         seed: int,
         episode: int,
     ) -> int:
-        for attempt in range(MOST_ATTEMPTS):
-            for term in terms:
-                distribution = chosen.get(term.name)
-                if distribution is not None and not term.dynamic:
-                    values[term.name] = self.draw(term, distribution, seed, episode, attempt)
-            if not constraints or all(c.holds(values) for c in constraints if all(t in values for t in c.terms)):
-                return attempt
-        raise ShopfloorError(
-            f"randomization {self.spec.name!r}: {MOST_ATTEMPTS} draws in a row broke "
-            f"{' or '.join(repr(c.name) for c in constraints)}; widen the condition or narrow the ranges"
-        )
+        rejected = 0
+        for terms, constraints in self._ties:
+            live = [t for t in terms if active[self._index[t.name]]]
+            names = {t.name for t in live}
+            asked = [c for c in constraints if names.issuperset(c.terms)]
+            attempt = 0
+            while not all(c.holds({t.name: values[self.slices[t.name]] for t in live}) for c in asked):
+                attempt += 1
+                if attempt == MOST_ATTEMPTS:
+                    raise ShopfloorError(
+                        f"randomization {self.spec.name!r}: {MOST_ATTEMPTS} draws in a row broke "
+                        f"{' or '.join(repr(c.name) for c in asked)}; widen the condition or narrow the ranges"
+                    )
+                for term in live:
+                    part = self.slices[term.name]
+                    kept = 0 if term.mode == STARTUP else episode
+                    generator = self._random.generator(seed, f"{_key(term)}:again", kept, attempt)
+                    u = generator.random(part.stop - part.start)
+                    values[part] = distributions[term.name].transform(u)
+            rejected += attempt
+        return rejected
 
-    def draw(self, term: Term, distribution: Distribution, seed: int, episode: int, attempt: int = 0) -> Array:
-        """One term's numbers (size,)."""
-        key = f"randomization:{distribution.draw_key or term.name}"
-        generator = self._random.generator(seed, key, 0 if term.mode == STARTUP else episode, attempt)
-        return distribution.draw(generator, self.sizes[term.name])
-
-    def _corner(self, seed: int, episode: int) -> Sample:
-        chosen = self.distributions(CORNERS)
+    def _corner(self, out: SampleRows, k: int, seed: int, episode: int) -> None:
+        chosen = self.plan(CORNERS).distributions
         if not chosen:
-            return Sample({}, CORNERS, seed, episode, self.spec.hash)
-        names = list(chosen)
+            return
+        names = sorted(chosen)
         pick = int(self._random.generator(seed, "randomization:corner", episode).integers(2 * len(names)))
         name = names[pick // 2]
-        value = np.full(self.sizes[name], chosen[name].support[pick % 2])
-        return Sample({name: value}, CORNERS, seed, episode, self.spec.hash)
+        out.values[k, self.slices[name]] = chosen[name].support[pick % 2]
+        out.active[k, self._index[name]] = True
 
 
-def _groups(spec: Spec) -> list[tuple[tuple[Term, ...], tuple[Constraint, ...]]]:
-    """Terms that constraints tie together, with those constraints; every other term by itself."""
-    group_of = {t.name: {t.name} for t in spec.terms}
+def _key(term: Term) -> str:
+    return f"randomization:{term.distribution.draw_key or term.name}"
+
+
+class _Plan:
+    """One split's distributions, those of a kind together so that a row costs a few array operations."""
+
+    def __init__(self, spec: Spec, split: str, slices: Mapping[str, slice]):
+        self.distributions = spec.distributions(split)
+        self.terms = [t for t in spec.terms if t.name in self.distributions and not t.dynamic]
+        self.index = [i for i, t in enumerate(spec.terms) if t in self.terms]
+        kinds: dict[type, list[tuple[int, Distribution]]] = {Uniform: [], LogUniform: [], Normal: []}
+        self._others: list[tuple[slice, Distribution]] = []
+        for term in self.terms:
+            distribution, part = self.distributions[term.name], slices[term.name]
+            if type(distribution) in kinds:
+                kinds[type(distribution)] += [(i, distribution) for i in range(part.start, part.stop)]
+            else:
+                self._others.append((part, distribution))
+        self._uniform = _columns(kinds[Uniform], lambda d: (d.low, d.high - d.low), 2)
+        self._log = _columns(kinds[LogUniform], lambda d: (d.low, np.log(d.high / d.low)), 2)
+        self._normal = _columns(kinds[Normal], lambda d: (d.mean, d.std, normal_cdf(-d.cut)), 3)
+
+    def transform(self, u: Array, out: Array) -> None:
+        """Write the values (k, width) of uniform numbers (k, width); columns of other terms are left alone."""
+        cols, (low, width) = self._uniform
+        out[:, cols] = low + width * u[:, cols]
+        cols, (low, ratio) = self._log
+        out[:, cols] = low * np.exp(ratio * u[:, cols])
+        cols, (mean, std, below) = self._normal
+        if cols.size:
+            out[:, cols] = mean + std * normal_quantile(below + (1.0 - 2.0 * below) * u[:, cols])
+        for part, distribution in self._others:
+            out[:, part] = distribution.transform(u[:, part])
+
+
+def _columns(
+    found: list[tuple[int, Any]], numbers: Callable[[Any], tuple[float, ...]], count: int
+) -> tuple[NDArray[np.intp], Array]:
+
+    index = np.array([i for i, _ in found], dtype=np.intp)
+    width = len(numbers(found[0][1])) if found else count
+    return index, np.array([numbers(d) for _, d in found]).reshape(-1, width).T
+
+
+def _ties(spec: Spec) -> list[tuple[tuple[Term, ...], tuple[Constraint, ...]]]:
+    """Terms that constraints tie together, with those constraints."""
+    tied = {name: {name} for c in spec.constraints for name in c.terms}
     for constraint in spec.constraints:
-        joined = set().union(*(group_of[t] for t in constraint.terms))
+        joined = set().union(*(tied[t] for t in constraint.terms))
         for name in joined:
-            group_of[name] = joined
+            tied[name] = joined
     out, seen = [], set()
     for term in spec.terms:
-        if term.name in seen:
-            continue
-        names = group_of[term.name]
-        seen |= names
-        out.append(
-            (
-                tuple(t for t in spec.terms if t.name in names),
-                tuple(c for c in spec.constraints if c.terms[0] in names),
-            )
-        )
+        if term.name in tied and term.name not in seen:
+            names = tied[term.name]
+            seen |= names
+            terms = tuple(t for t in spec.terms if t.name in names)
+            out.append((terms, tuple(c for c in spec.constraints if c.terms[0] in names)))
     return out

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
-from .keyed import StepNumbers, fill_normal, fill_uniform
+from .keyed import StepNumbers, fill_normal, fill_uniform, whole
 from .spec import Term
-from .targets import matching
+from .targets import check_apart, matching
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -64,14 +64,16 @@ class SensorErrors:
                     f"{', '.join(f'{c.name} ({c.size})' for c in found)}"
                 )
             self._channels[term.name] = found
+        check_apart(terms, {k: [c.name for c in v] for k, v in self._channels.items()})
         kinds = {_kind(t) for t in terms}
         self._values = {k: np.full((n, width), v) for k, v in _NEUTRAL.items() if k in kinds}
         self._terms = {k: [t for t in terms if _kind(t) == k] for k in _NEUTRAL}
         self._columns = {t.name: _columns(self._channels[t.name]) for t in terms}
+        self._widths = {t.name: sum(c.size for c in self._channels[t.name]) for t in terms}
         fills = {"noise": fill_normal, "drift": fill_normal, "dropout": fill_uniform}
         self._numbers = {
             t.name: StepNumbers(
-                t.name, n, self._columns[t.name].size if k != "dropout" else len(self._channels[t.name]), fill
+                t.name, n, self._widths[t.name] if k != "dropout" else len(self._channels[t.name]), fill
             )
             for k, fill in fills.items()
             for t in self._terms[k]
@@ -122,29 +124,28 @@ class SensorErrors:
         episodes: NDArray[np.int64],
         steps: NDArray[np.int64],
     ) -> Array:
-        """Readings (k, width) with the transducer's errors; step 0 begins an episode."""
-        values = self._values
+        """Readings (k, width) with the transducer's errors, in place; step 0 begins an episode."""
+        values, at = self._values, whole(rows, len(self._drift))
         if "gain" in values:
-            value = value * values["gain"][rows]
+            value *= values["gain"][at]
         if "bias" in values:
-            value = value + values["bias"][rows]
+            value += values["bias"][at]
         for term in self._terms["drift"]:
             cols = self._columns[term.name]
             z = self._numbers[term.name].at(rows, seeds, episodes, steps)
-            spot = (rows[:, None], cols)
             decay = math.exp(-1.0 / (self._hz * term.options["time_constant_s"]))
             # stationary from the first step on: a drift has been there before the episode
             first = (steps == 0)[:, None]
-            std = self._values["drift"][spot]
+            std = values["drift"][at][:, cols]
             kick = np.where(first, std, std * math.sqrt(1.0 - decay * decay))
-            self._drift[spot] = np.where(first, 0.0, decay * self._drift[spot]) + kick * z
-            value = value.copy()
-            value[:, cols] += self._drift[spot]
+            drift = self._drift[at]
+            drift[:, cols] = np.where(first, 0.0, decay * drift[:, cols]) + kick * z
+            self._drift[at] = drift
+            value[:, cols] += drift[:, cols]
         for term in self._terms["noise"]:
             cols = self._columns[term.name]
             z = self._numbers[term.name].at(rows, seeds, episodes, steps)
-            value = value.copy()
-            value[:, cols] += values["noise"][rows[:, None], cols] * z
+            value[:, cols] += values["noise"][at][:, cols] * z
         return value
 
     def transmit(
@@ -157,7 +158,8 @@ class SensorErrors:
     ) -> Array:
         """Readings (k, width) that arrive; step 0 begins an episode, at which nothing is lost or late."""
         first = (steps == 0)[:, None]
-        if self._terms["dropout"]:
+        # errors that no row has cost nothing: a row that gets one fills its buffers at the start of its episode
+        if self._terms["dropout"] and self._values["dropout"].any():
             lost = np.zeros(value.shape, dtype=bool)
             for term in self._terms["dropout"]:
                 drawn = self._numbers[term.name].at(rows, seeds, episodes, steps)
@@ -166,7 +168,7 @@ class SensorErrors:
                     lost[:, part] |= drawn[:, j : j + 1] < self._values["dropout"][rows, part]
             value = np.where(lost & ~first, self._kept[rows], value)
             self._kept[rows] = value
-        if self._depth:
+        if self._depth and self._values["latency"].any():
             line = self._line[rows]
             line[:, :-1] = line[:, 1:].copy()
             line[:, -1] = value
@@ -198,5 +200,7 @@ def _kind(term: Term) -> str:
     return term.effect.removeprefix("sensor.")
 
 
-def _columns(channels: Sequence[ChannelPlace]) -> Rows:
+def _columns(channels: Sequence[ChannelPlace]) -> Rows | slice:
+    if len(channels) == 1:
+        return slice(channels[0].start, channels[0].start + channels[0].size)
     return np.concatenate([np.arange(c.start, c.start + c.size) for c in channels])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import hashlib
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...errors import ShopfloorError
-from .catalogue import INTERVAL, RESET, SCALE, SET, STEP, Effect, effect
+from .catalogue import EFFECTS, INTERVAL, PROCESS, RESET, SCALE, SET, STEP, Effect, effect
 from .constraint import Constraint
 from .distributions import Distribution, Posterior, shell
 
@@ -99,6 +100,7 @@ class Term:
             raise ShopfloorError(f"{where}: {self.effect} can be drawn at {_either(info.modes)}, not {self.mode!r}")
         self._check_target(info, where)
         self._check_interval(where)
+        self._check_components(info, where)
         if self.dynamic and isinstance(self.distribution, Posterior):
             raise ShopfloorError(f"{where}: a posterior says what a plant is, not how it changes within an episode")
         unknown = sorted(set(self.options) - set(info.options))
@@ -124,6 +126,18 @@ class Term:
             raise ShopfloorError(f"{where}: interval_s goes with mode interval, and mode interval needs it")
         if self.interval_s is not None and not 0.0 < self.interval_s[0] <= self.interval_s[1] < math.inf:
             raise ShopfloorError(f"{where}: interval_s must be a positive range, got {list(self.interval_s)}")
+
+    def _check_components(self, info: Effect, where: str) -> None:
+        """Reject what the effect would not heed: it would look as if it did something."""
+        field = info.name not in EFFECTS and info.family != PROCESS
+        if self.per_component and not field:
+            raise ShopfloorError(f"{where}: per_component goes with model fields, not with {self.effect}")
+        if self.components is not None and not field and self.effect != "force.body":
+            raise ShopfloorError(f"{where}: components go with model fields and force.body, not with {self.effect}")
+        if self.effect == "force.body" and not set(self.components or ()) <= {0, 1, 2}:
+            raise ShopfloorError(f"{where}: a force has components 0, 1 and 2, got {list(self.components or ())}")
+        if self.options.get("duration_s", 0.0) > 0.0 and self.mode != INTERVAL:
+            raise ShopfloorError(f"{where}: duration_s goes with mode interval, not {self.mode!r}")
 
     def check_range(self, distribution: Distribution, where: str) -> None:
         """Reject a distribution that leaves the physical range."""
@@ -232,6 +246,23 @@ class Spec:
                 f"randomization {self.name!r}: needs 1 < ood_near.widen < ood_far.widen, got {self.near.widen} and "
                 f"{self.far.widen}"
             )
+        for split, own in ((OOD_NEAR, self.near), (OOD_FAR, self.far)):
+            for name in own.ranges:
+                self._shell(self.term(name), split)
+        self._check_files()
+
+    def _check_files(self) -> None:
+        """Terms of one posterior file share a draw, which they can only do at the same moment."""
+        first: dict[str, Term] = {}
+        for term in self.terms:
+            key = term.distribution.draw_key
+            other = term if key is None else first.setdefault(key, term)
+            if term.mode != other.mode:
+                raise ShopfloorError(
+                    f"randomization {self.name!r}: {other.name!r} and {term.name!r} take the same sample of a posterior "
+                    f"and must be drawn together, both at reset or both at startup, not at {other.mode!r} and "
+                    f"{term.mode!r}"
+                )
 
     def _unknown(self, name: str, where: str) -> ShopfloorError:
         names = [t.name for t in self.terms]
@@ -271,22 +302,28 @@ class Spec:
 
     def _shell(self, term: Term, split: str) -> Distribution:
         assert term.limits is not None
-        inside, outside = (1.0, self.near.widen) if split == OOD_NEAR else (self.near.widen, self.far.widen)
+        def side(own: ShellSplit) -> float | tuple[float, float]:
+            return own.ranges.get(term.name, own.widen)
+
+        inside, outside = (1.0, side(self.near)) if split == OOD_NEAR else (side(self.near), side(self.far))
         low, high = term.distribution.support
         about = term.nominal if term.nominal is not None and low <= term.nominal <= high else None
         if term.distribution.logarithmic and about is not None and about <= 0.0:
             about = None
         try:
             found = shell(term.distribution, inside, outside, about, term.limits)
-            own = (self.near if split == OOD_NEAR else self.far).ranges.get(term.name)
-            inner = found.inner
-            if split == OOD_FAR and term.name in self.near.ranges:
-                inner = self.near.ranges[term.name]
-            if own is None and inner == found.inner:
-                return found
-            return type(found)(inner, own or found.outer, found.log)
         except ShopfloorError as error:
             raise ShopfloorError(f"randomization {self.name!r}, {split}, term {term.name!r}: {error}") from None
+        term.check_range(found, f"randomization {self.name!r}, {split}, term {term.name!r}")
+        return found
+
+    def extent(self, term: Term) -> tuple[float, float]:
+        """The smallest and the largest value that any split draws for a term."""
+        found = [term.distribution.support]
+        for split in () if term.structural else (OOD_NEAR, OOD_FAR):
+            with contextlib.suppress(ShopfloorError):  # a split without a shell draws nothing
+                found.append(self._shell(term, split).support)
+        return min(low for low, _ in found), max(high for _, high in found)
 
     @property
     def structural(self) -> tuple[str, ...]:
@@ -325,11 +362,23 @@ class Spec:
     def hash(self) -> str:
         """Sixteen hexadecimal digits that differ where two specs draw or do something else.
 
-        The order of terms is part of it, because terms of one field act one after the other.
+        The order of terms is part of it, because terms of one field act one after the other; that of constraints and
+        what they are called is not.
         """
         data = self.as_dict()
-        canonical = json.dumps([list(data["terms"].items()), data["constraints"], data["ood_near"], data["ood_far"]])
+        conditions = sorted(data["constraints"].values())
+        shells = [[data[s]["widen"], sorted(data[s]["ranges"].items())] for s in (OOD_NEAR, OOD_FAR)]
+        canonical = json.dumps(_plain([list(data["terms"].items()), conditions, *shells]), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """Data in which 2 and 2.0 are the same."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def operate(operation: str, nominal: Any, value: Any) -> Any:

@@ -7,6 +7,7 @@ a term that is null leaves it. Values are data: nothing in a file is evaluated.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -145,7 +146,7 @@ def _pair(value: Any, where: str) -> tuple[float, float]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def _optional_number(value: Any, where: str) -> float | None:

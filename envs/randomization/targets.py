@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -53,6 +53,23 @@ def matching(names: Sequence[str], target: Target, what: str) -> list[int]:
         there = ", ".join(filter(None, names)) or "none"
         raise ShopfloorError(f"{what}: no {target.kind} is called {target.pattern!r}; there are: {there}")
     return found
+
+
+def check_apart(terms: Sequence[Term], things: Mapping[str, Sequence[str]]) -> None:
+    """Reject two terms of one effect on one thing, given by term, where only one value can be in force.
+
+    Raises:
+        ShopfloorError: naming both terms and the thing.
+    """
+    first: dict[tuple[str, str], str] = {}
+    for term in terms:
+        for thing in things[term.name]:
+            other = first.setdefault((term.effect, thing), term.name)
+            if other != term.name:
+                raise ShopfloorError(
+                    f"terms {other!r} and {term.name!r}: both set {term.effect} of {thing!r}, and only one value can be "
+                    f"in force; leave one out or let their targets differ"
+                )
 
 
 def resolve(model: mujoco.MjModel, term: Term, field: str = "") -> Found:

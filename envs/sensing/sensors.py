@@ -28,7 +28,7 @@ class ReadingErrors(Protocol):
     terms: tuple[Any, ...]
 
     def measure(self, value: Array, rows: Index, seeds: Integers, episodes: Integers, steps: Integers) -> Array:
-        """What the transducer adds, before quantization."""
+        """What the transducer adds, before quantization, in place."""
 
     def transmit(self, value: Array, rows: Index, seeds: Integers, episodes: Integers, steps: Integers) -> Array:
         """What the line adds, before history."""
