@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shopfloor.envs.welding.consumables import CO2
-from shopfloor.envs.welding.inspection import crowded, grade, grade_rule, inspect, measure
+from shopfloor.envs.welding.inspection import FIT_UP, crowded, grade, grade_rule, inspect, measure
 from shopfloor.envs.welding.iso5817 import ISO_5817
 from shopfloor.envs.welding.joint import BUTT, FILLET, Joint, make_joint
 from shopfloor.envs.welding.shipyard import SHIPYARD
@@ -255,6 +255,17 @@ def test_the_yard_wants_larger_legs_over_wide_gaps() -> None:
     assert inspect(slices, joint, standard=SHIPYARD).level == "remedied"
     slices["gap_mm"][:] = 5.1
     assert inspect(slices, joint, standard=SHIPYARD).level == "rejected"
+
+
+def test_fit_up_may_be_left_out() -> None:
+    slices, joint = good()
+    slices["gap_mm"][:] = 2.5
+    assert inspect(slices, joint).level == "rejected"
+    report = inspect(slices, joint, without=FIT_UP)
+    assert report.level == "B" and "617" in report.not_inspected
+    assert grade(slices, joint).max() == 0 and grade(slices, joint, without=FIT_UP).min() == 3
+    with pytest.raises(ShopfloorError, match="no rule 999"):
+        inspect(slices, joint, without=("999",))
 
 
 def test_rows_grade_on_their_own() -> None:

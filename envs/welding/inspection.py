@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,6 +38,9 @@ _DIRECT = (
 )  # fmt: skip
 _DIRECT_BUTT = ("incomplete_root_mm", "reinforcement_mm", "excess_root_mm", "mismatch_mm", "underfill_mm")
 _DIRECT_FILLET = ("convexity_mm", "gap_mm")
+# Imperfections of the fit-up, which were there before the arc: what a judgement of the welding alone leaves out. ISO
+# 5817 says of the gap that a larger throat may make up for it.
+FIT_UP = ("507", "617")
 # Area below which a slice is no weld
 NO_WELD_MM2 = 1e-2
 
@@ -73,8 +76,14 @@ def measure(slices: Mapping[str, Quantities] | Slices, joint: Joint) -> dict[str
     return found
 
 
-def _rules(standard: Standard, joint: Joint, measured: Mapping[str, Array]) -> list[Rule]:
-    return [r for r in standard.rules if joint.kind in r.joints and r.quantity in measured]
+def _rules(
+    standard: Standard, joint: Joint, measured: Mapping[str, Array], without: Collection[str] = ()
+) -> list[Rule]:
+    rules = [r for r in standard.rules if joint.kind in r.joints]
+    unknown = set(without) - {r.number for r in standard.rules}
+    if unknown:
+        raise ShopfloorError(f"{standard.name} has no rule {', '.join(sorted(unknown))} to leave out")
+    return [r for r in rules if r.quantity in measured and r.number not in without]
 
 
 def _dimensions(joint: Joint, measured: Mapping[str, Array]) -> tuple[Array, Array, Array]:
@@ -96,17 +105,23 @@ def grade_rule(rule: Rule, standard: Standard, joint: Joint, measured: Mapping[s
     return grades
 
 
-def grade(slices: Mapping[str, Quantities] | Slices, joint: Joint, standard: Standard = ISO_5817) -> NDArray[np.int8]:
+def grade(
+    slices: Mapping[str, Quantities] | Slices,
+    joint: Joint,
+    standard: Standard = ISO_5817,
+    without: Collection[str] = (),
+) -> NDArray[np.int8]:
     """Grade (n, k) of every slice by its own: the worst of its imperfections, short ones at their limit included.
 
     Args:
         slices: quantities (n, k); those not frozen yet grade as missing weld.
         joint: of the n rows.
         standard: with len(levels) grades above "rejected".
+        without: ISO 6520-1 numbers to leave out, such as `FIT_UP`.
     """
     measured = measure(slices, joint)
     grades = np.full(measured["width_mm"].shape, len(standard.levels), dtype=np.int8)
-    for rule in _rules(standard, joint, measured):
+    for rule in _rules(standard, joint, measured, without):
         np.minimum(grades, grade_rule(rule, standard, joint, measured), out=grades)
     return grades
 
@@ -172,7 +187,7 @@ class Report:
         share: share of the length that meets each level.
         imperfections: below the strictest level, by place.
         figures: means over the welded slices, by quantity.
-        not_inspected: ISO 6520-1 numbers that the model does not know.
+        not_inspected: ISO 6520-1 numbers that the model does not know, or that were left out.
         note: of the standard.
     """
 
@@ -209,6 +224,7 @@ def inspect(
     required: str | None = None,
     start_mm: float = 0.0,
     end_mm: float | None = None,
+    without: Collection[str] = (),
 ) -> Report:
     """Inspect the weld of one row.
 
@@ -218,6 +234,7 @@ def inspect(
         row: which weld.
         standard, required: by what and to which level; default the middle level of three, ISO 5817-C.
         start_mm, end_mm: inspected length; default the whole seam.
+        without: ISO 6520-1 numbers to leave out, such as `FIT_UP`; the report lists them as not inspected.
 
     Raises:
         ShopfloorError: for an unknown level, or a length outside the seam.
@@ -234,7 +251,7 @@ def inspect(
     here: dict[str, Quantities] = {name: slices[name][row : row + 1, first:last] for name in _needed(joint)}
     one = joint.of(np.array([row]))
     measured = measure(here, one)
-    rules = _rules(standard, one, measured)
+    rules = _rules(standard, one, measured, without)
     grades = np.full(last - first, len(standard.levels), dtype=np.int8)
     lines: list[Imperfection] = []
     for rule in rules:
