@@ -114,6 +114,7 @@ RUNS = {
     "vector_env": ("main(num_envs=4, steps=60)", "steps/s"),
     "train_sb3": ("main(steps=512, num_envs=16)", "total_timesteps | 512"),
     "goal_conditioned": ("main(steps=330, num_envs=2)", "ep_rew_mean"),
+    "randomize_your_own": ("main(episodes=3)", "episodes repeat"),
 }
 
 
