@@ -1,0 +1,423 @@
+"""Five properties of every term of every preset: from nominal, as declared, felt, restored, and consistent.
+
+"Every preset" is each environment's own spec in every variant, every other spec of the package that fits it, and a spec
+with the effects that no preset uses; a new id or spec is tested by being there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+import pytest
+from engine_checks import assert_same
+from randomization_checks import Preset, compiled, drive, kolmogorov, model_terms, presets
+
+from shopfloor.envs.engine.core import BatchedCell
+from shopfloor.envs.randomization import CORNERS, OOD_FAR, OOD_NEAR, STRUCTURAL, TRAIN, Term
+from shopfloor.envs.randomization.catalogue import DISTURBANCE, PROCESS, SENSING
+from shopfloor.envs.randomization.distributions import Distribution, LogUniform, Normal, Shell, Uniform
+from shopfloor.envs.randomization.model_effects import nominal_field
+
+ROWS = np.arange(3)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "preset" in metafunc.fixturenames:
+        found = presets()
+        metafunc.parametrize("preset", found, ids=[str(p) for p in found])
+
+
+def fields(cell: BatchedCell) -> dict[str, Any]:
+    return {k: v.copy() for k, v in cell.sim._fields.items()}
+
+
+def models(cell: BatchedCell) -> list[dict[str, Any]]:
+    """Every number of every row's model."""
+    return [numbers(cell.sim.batch.get_model(row)) for row in range(cell.n)]
+
+
+def numbers(model: mujoco.MjModel) -> dict[str, Any]:
+    names = [n for n in dir(model) if not n.startswith("_") and isinstance(getattr(model, n), np.ndarray)]
+    return {"gravity": model.opt.gravity.copy()} | {n: np.array(getattr(model, n)) for n in names}
+
+
+def forced(cell: BatchedCell, term: Term, values: Any, seeds: Any = ROWS) -> None:
+    cell.reset(seeds=np.asarray(seeds), randomization={term.name: values}, split="nominal")
+
+
+def undeclared(preset: Preset, n: int) -> BatchedCell:
+    """The same environment as if it had never heard of randomization."""
+    task = preset.case.task()
+    object.__setattr__(task, "randomization", None)
+    cell = BatchedCell(task, n, 1)
+    assert cell.randomizer is None
+    return cell
+
+
+# -- from nominal --------------------------------------------------------------------------------------------------
+
+
+def test_values_start_from_nominal_and_never_compound(preset: Preset):
+    used, fresh = preset.cell(3), preset.cell(3)
+    used.reset(seeds=ROWS)
+    once = fields(used)
+    for _ in range(3):
+        used.reset(seeds=ROWS)
+        assert_same(fields(used), once, "the same sample again")
+    for split in (OOD_FAR, STRUCTURAL, CORNERS, None, None):
+        used.reset(split=split)
+        drive(used, 2)
+    used.reset(seeds=ROWS)
+    assert_same(fields(used), once, "after samples of other splits")
+    fresh.reset(seeds=ROWS)
+    assert_same(fields(used), fields(fresh), "as if nothing had been before")
+    assert_same(drive(used, 5), drive(fresh, 5))
+
+
+def test_rows_are_reset_one_by_one_as_all_together(preset: Preset):
+    one, all_at_once = preset.cell(3), preset.cell(3)
+    all_at_once.reset(seeds=ROWS)
+    one.reset(seeds=ROWS + 50)
+    for row in (2, 0, 1):
+        one.reset(np.array([row]), np.array([row]))
+    assert_same(fields(one), fields(all_at_once))
+    assert_same(drive(one, 5), drive(all_at_once, 5))
+
+
+def expected_fields(preset: Preset, cell: BatchedCell, row: int) -> dict[str, Any]:
+    """What the terms of a sample make of the compiled model, written down once more, target by target."""
+    model, randomizer = cell.model, cell.randomizer
+    out: dict[str, Any] = {}
+
+    def field(name: str) -> Any:
+        return out.setdefault(name, nominal_field(model, name))
+
+    for term in model_terms(preset.spec):
+        if term.effect == "pseudo_inertia" or not randomizer._active[term.name][row]:
+            continue
+        values = dict(zip(randomizer.component_names[term.name], randomizer.values[term.name][row], strict=True))
+        if term.effect == "gravity_tilt":
+            data = np.zeros(9)
+            for axis, angle in (([1.0, 0.0, 0.0], values["x"]), ([0.0, 1.0, 0.0], values["y"])):
+                quat = np.zeros(4)
+                mujoco.mju_axisAngle2Quat(quat, np.array(axis), angle)
+                mujoco.mju_quat2Mat(data, quat)
+                field("opt.gravity")[...] = data.reshape(3, 3) @ field("opt.gravity")
+            continue
+        for name, value in values.items():
+            change(term, model, field, name, value)
+    return out
+
+
+def change(term: Term, model: mujoco.MjModel, field: Any, name: str, value: float) -> None:
+    def operated(x: Any) -> Any:
+        return {"scale": x * value, "add": x + value, "set": value}[term.operation]
+
+    target, _, part = name.partition("[")
+    assert target != "all", "extend the test to shared model terms"
+    if term.effect == "mass":
+        body = model.body(target).id
+        before = field("body_mass")[body]
+        ratio = operated(before) / before
+        field("body_mass")[body] *= ratio
+        field("body_inertia")[body] *= ratio
+        if model.body_gravcomp[body]:
+            field("body_gravcomp")[body] /= ratio
+    elif term.effect in ("servo_stiffness", "servo_damping", "torque_limit"):
+        actuator = model.actuator(target).id
+        if term.effect == "torque_limit":
+            field("actuator_forcerange")[actuator] *= value
+        else:
+            column = 1 if term.effect == "servo_stiffness" else 2
+            bias = field("actuator_biasprm")[actuator]
+            if column == 1 or bias[1] == 0.0:
+                field("actuator_gainprm")[actuator, 0] *= value
+            bias[column] *= value
+    else:
+        of = {"dof": "jnt_dofadr", "body": None, "jnt": None}[term.effect.partition("_")[0]]
+        index = model.joint(target).id if of or term.effect.startswith("jnt_") else model.body(target).id
+        spot = field(term.effect)[int(getattr(model, of)[index]) if of else index : None]
+        chosen = list(range(spot[0].size)) if term.components is None else list(term.components)
+        chosen = [chosen[int(part[:-1])]] if part else chosen
+        block = spot[0:1].reshape(-1)
+        block[chosen] = operated(block[chosen])
+
+
+def test_model_fields_are_what_the_sample_says(preset: Preset):
+    cell = preset.cell(3)
+    bound = {b.term.effect: b.fields for b in cell.randomizer.model.bound}
+    shaped = bound.get("pseudo_inertia", {})  # has closed forms and a test of its own
+    for split in (TRAIN, OOD_FAR, CORNERS):
+        cell.reset(seeds=ROWS, split=split)
+        for row in range(3):
+            for name, value in expected_fields(preset, cell, row).items():
+                if name.endswith(("quat", "axis")):
+                    value = value / np.linalg.norm(value, axis=-1, keepdims=True)
+                cols = cell.randomizer.model.columns[name]  # the task itself writes others
+                cols = np.setdiff1d(cols, shaped.get(name, []))
+                got, want = cell.sim.field(name)[row].reshape(-1)[cols], value.reshape(-1)[cols]
+                np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-15, err_msg=f"{split} {name}")
+
+
+# -- as declared ---------------------------------------------------------------------------------------------------
+
+
+def cdf(distribution: Distribution) -> Any:
+    """The distribution function, in closed form."""
+    from math import erf, log, sqrt
+
+    if isinstance(distribution, Shell):
+        scale = np.log if distribution.log else (lambda x: np.asarray(x, dtype=float))
+        (a, b), (c, d) = (scale(np.array(s)) for s in distribution.sides)
+        total = (b - a) + (d - c)
+        return lambda x: (np.clip(scale(x) - a, 0.0, b - a) + np.clip(scale(x) - c, 0.0, d - c)) / total
+    if isinstance(distribution, LogUniform):
+        return lambda x: np.log(x / distribution.low) / log(distribution.high / distribution.low)
+    if isinstance(distribution, Uniform):
+        return lambda x: (x - distribution.low) / (distribution.high - distribution.low)
+    assert isinstance(distribution, Normal), distribution
+    phi = np.vectorize(lambda z: 0.5 * (1.0 + erf(z / sqrt(2.0))))
+    low, high = phi(-distribution.cut), phi(distribution.cut)
+    return lambda x: (phi((x - distribution.mean) / distribution.std) - low) / (high - low)
+
+
+def by_term(preset: Preset, split: str, episodes: int) -> dict[str, Any]:
+    """term -> (episodes that have it, components) of many episodes of few seeds."""
+    sampler = preset.cell(1).randomizer.sampler
+    out: dict[str, list[Any]] = {}
+    for k in range(episodes):
+        for name, value in sampler.sample(split, k % 3, k // 3).values.items():
+            out.setdefault(name, []).append(value)
+    return {k: np.array(v) for k, v in out.items()}
+
+
+def own_presets() -> list[Preset]:
+    """One preset of each spec: draws know nothing of environments."""
+    return list({p.spec.hash: p for p in presets()}.values())
+
+
+@pytest.mark.parametrize("split", [TRAIN, OOD_NEAR, OOD_FAR, STRUCTURAL])
+@pytest.mark.parametrize("own", own_presets(), ids=str)
+def test_samples_have_the_declared_distribution(own: Preset, split: str):
+    declared = own.spec.distributions(split)
+    tied = {t for c in own.spec.constraints for t in c.terms}
+    drawn = by_term(own, split, 900)
+    for name, distribution in declared.items():
+        term = own.spec.term(name)
+        if term.dynamic or name in tied or term.mode == "startup":
+            continue
+        values = drawn[name]
+        low, high = distribution.support
+        assert ((values >= low) & (values <= high)).all(), name
+        for column in values.T[:8]:
+            assert kolmogorov(column, cdf(distribution)) < 2.3, f"{split} {name}"
+        if isinstance(distribution, Shell):
+            inside = (values > distribution.inner[0]) & (values < distribution.inner[1])
+            assert not inside.any(), f"{name} comes from inside training"
+            assert not np.isin(values, distribution.inner).any()
+        if values.shape[1] > 1 and not isinstance(distribution, Shell):
+            correlation = np.corrcoef(values.T)[np.triu_indices(values.shape[1], 1)]
+            assert np.abs(correlation).max() < 4.5 / np.sqrt(values.shape[0]), f"components of {name} hang together"
+
+
+@pytest.mark.parametrize("own", own_presets(), ids=str)
+def test_terms_are_independent_and_episodes_differ(own: Preset):
+    """No two terms have the same numbers, and consecutive episodes of a seed know nothing of each other."""
+    drawn = by_term(own, TRAIN, 900)
+    tied = {t for c in own.spec.constraints for t in c.terms}
+    names = [n for n in drawn if own.spec.term(n).mode == "reset" and n not in tied]
+    if not names:
+        pytest.skip("every term of this spec changes within the episode")
+    first = np.stack([drawn[n][:, 0] for n in names])
+    ranks = np.argsort(np.argsort(first, axis=1), axis=1).astype(float)
+    if len(names) > 1:
+        between = np.corrcoef(ranks)[np.triu_indices(len(names), 1)]
+        assert np.abs(between).max() < 4.5 / np.sqrt(900.0)
+    for name, row in zip(names, ranks, strict=True):
+        following = np.corrcoef(row[:-3], row[3:])[0, 1]  # every third sample is of the same seed
+        assert abs(following) < 4.5 / np.sqrt(900.0), name
+
+
+@pytest.mark.parametrize("own", own_presets(), ids=str)
+def test_corners_are_one_term_at_an_end(own: Preset):
+    cell = own.cell(1)
+    regular = own.spec.distributions(TRAIN)
+    seen = set()
+    tied = {t for c in own.spec.constraints for t in c.terms}
+    for episode in range(40 * len(regular)):
+        sample = cell.randomizer.sampler.sample(CORNERS, 3, episode)
+        ((name, value),) = sample.values.items()
+        assert np.unique(value).size == 1
+        assert value[0] in regular[name].support
+        seen.add((name, float(value[0])))
+    ends = {(n, e) for n, d in regular.items() for e in d.support}
+    assert seen <= ends
+    assert {e for e in ends - seen if e[0] not in tied} == set()
+
+
+# -- felt ----------------------------------------------------------------------------------------------------------
+
+DYNAMICS, CONTROL, READINGS = "state", "ctrl", "readings"
+
+
+def where_felt(term: Term) -> str:
+    """Where a term must be noticed first."""
+    if term.info.family == SENSING:
+        return READINGS
+    return CONTROL if term.effect.startswith("command.") else DYNAMICS
+
+
+def strong(term: Term) -> float:
+    """A value of the training range that is far from nominal; a loss that shows within seconds."""
+    low, high = term.distribution.support
+    if term.effect.endswith("dropout"):
+        return 0.5
+    nominal = term.nominal if term.nominal is not None else 0.5 * (low + high)
+    return high if abs(high - nominal) >= abs(low - nominal) else low
+
+
+def overdriven(preset: Preset, term: Term, value: float) -> Any:
+    """Where drives get that are asked for more than they have."""
+    cell = preset.cell(1)
+    forced(cell, term, value, [4])
+    cell.sim.ctrl[...] += 1000.0
+    cell.sim.step(5)
+    return cell.sim.qvel.copy()
+
+
+def test_every_term_is_felt_where_it_should_be_and_not_before(preset: Preset):
+    cell = preset.cell(2)
+    seeds = np.array([4, 4])
+    cell.reset(seeds=seeds, split="nominal")
+    plain_fields, plain = fields(cell), drive(cell, 40)
+    plain_params = {k: v.copy() for k, v in cell.params.items()}
+    for term in preset.spec.terms:
+        forced(cell, term, strong(term), seeds)
+        changed = {k: not np.array_equal(v, plain_fields.get(k, v)) for k, v in fields(cell).items()}
+        params = {k: not np.array_equal(v, plain_params[k]) for k, v in cell.params.items()}
+        trace = drive(cell, 40)
+        if term.effect == "torque_limit":
+            assert not np.array_equal(overdriven(preset, term, strong(term)), overdriven(preset, term, 1.0)), term.name
+            continue
+        assert_same(trace[DYNAMICS][:, 0], trace[DYNAMICS][:, 1], f"{term.name} treats equal rows alike")
+        place = where_felt(term)
+        if term.info.family == PROCESS:
+            assert params[term.effect.removeprefix("task.")], term.name
+            assert any(not np.array_equal(trace[k], plain[k]) for k in plain), term.name
+            continue
+        assert not any(params.values()), term.name
+        assert not np.array_equal(trace[place], plain[place]), f"{term.name} is not felt"
+        written = {b.term.name: set(b.fields) for b in cell.randomizer.model.bound}.get(term.name, set())
+        assert {k for k, v in changed.items() if v} <= written, f"{term.name} writes fields of others"
+        if place == READINGS:
+            assert_same(trace[DYNAMICS], plain[DYNAMICS], f"{term.name} moves what it should only measure")
+            assert_same(trace[CONTROL], plain[CONTROL], term.name)
+        elif place == DYNAMICS:
+            assert written or term.info.family == DISTURBANCE
+
+
+def test_terms_that_change_within_an_episode_do(preset: Preset):
+    """Interval and step terms: constant between two changes, different after, and felt."""
+    names = [t.name for t in preset.spec.terms if t.dynamic]
+    for name in names:
+        term = preset.spec.term(name)
+        if term.structural:
+            continue
+        cell = preset.cell(1)
+        cell.reset(seeds=np.array([1]))
+        seen = []
+        for action in np.zeros((60, 1, len(cell.terms))):
+            cell.step(cell.setpoints(action))
+            seen.append(cell.randomizer.values[name][0].copy())
+        values = np.array(seen)[:, 0]
+        jumps = np.flatnonzero(np.diff(values) != 0.0)
+        if term.mode == "step":
+            assert jumps.size == 59, name
+        else:
+            low, high = term.interval_s
+            held = np.diff(jumps) * cell.timing.control_dt
+            assert jumps.size >= 2, name
+            assert (
+                (held > low - 1.001 * cell.timing.control_dt) & (held < high + 1.001 * cell.timing.control_dt)
+            ).all()
+        lowest, highest = term.distribution.support
+        assert ((values >= min(lowest, 0.0)) & (values <= highest)).all()
+
+
+def test_a_term_at_its_nominal_value_changes_nothing(preset: Preset):
+    cell = preset.cell(3)
+    cell.reset(seeds=ROWS, split="nominal")
+    plain_model, plain = models(cell), drive(cell, 12)
+    cell.reset(seeds=ROWS)  # from now on everything is engaged, with buffers that are not empty
+    drive(cell, 3)
+    for term in preset.spec.terms:
+        nominal = cell.randomizer._nominal[term.name]
+        if np.isnan(nominal).any():
+            continue
+        forced(cell, term, nominal)
+        assert_same(models(cell), plain_model, term.name)
+        assert_same(drive(cell, 12), plain, term.name)
+
+
+# -- restored ------------------------------------------------------------------------------------------------------
+
+
+def test_nominal_restores_the_machine_as_designed(preset: Preset):
+    cell, untouched, never = preset.cell(3), preset.cell(3, "nominal"), undeclared(preset, 3)
+    for split in (TRAIN, OOD_FAR, STRUCTURAL):
+        cell.reset(seeds=ROWS + 9, split=split)
+        drive(cell, 4)
+    for each in (cell, untouched, never):
+        each.reset(seeds=ROWS, split="nominal")
+    assert not untouched.randomizer.engaged and cell.randomizer.engaged
+    assert cell.randomizer.split.tolist() == [0, 0, 0]
+    assert_same(models(cell), models(untouched), "fields and derived constants")
+    for name, cols in cell.randomizer.model.columns.items():
+        design = nominal_field(cell.model, name).reshape(-1)[cols]
+        got = cell.sim.field(name).reshape(3, -1)[:, cols]
+        assert_same(got, np.tile(design, (3, 1)), name)
+    trace = drive(cell, 20)
+    assert_same(trace, drive(untouched, 20))
+    loosened = not np.array_equal(cell.model.body_simple, never.model.body_simple)
+    bare = drive(never, 20)
+    if loosened:  # the general algorithm adds the same numbers in another order
+        np.testing.assert_allclose(trace["state"], bare["state"], rtol=1e-6, atol=1e-8)
+    else:
+        assert_same(trace, bare, "an environment without randomization")
+
+
+# -- consistent ----------------------------------------------------------------------------------------------------
+
+CONSTANTS = [n for n in mujoco.MjModel._setconst_outputs if n != "bvh_aabb"]
+
+
+@pytest.mark.parametrize("split", [TRAIN, OOD_FAR])
+def test_derived_constants_are_those_of_a_fresh_compile(preset: Preset, split: str):
+    cell = preset.cell(3)
+    cell.reset(seeds=ROWS, split=split)
+    drive(cell, 3)  # terms that change within the episode have changed
+    for row in range(3):
+        theirs, ours = compiled(cell, row), cell.sim.batch.get_model(row)
+        for name in CONSTANTS:
+            want, got = np.asarray(getattr(theirs, name)), np.asarray(getattr(ours, name))
+            scale = float(np.abs(want).max()) if want.size and want.dtype.kind == "f" else 1.0
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12 * scale, err_msg=f"row {row}, {name}")
+
+
+def test_motion_is_that_of_a_fresh_compile(preset: Preset):
+    cell = preset.cell(2)
+    cell.reset(seeds=ROWS[:2])
+    state = int(mujoco.mjtState.mjSTATE_INTEGRATION)
+    for row in range(2):
+        theirs = compiled(cell, row)
+        data = mujoco.MjData(theirs)
+        mujoco.mj_setState(theirs, data, cell.sim.batch.state[row], state)
+        data.ctrl[:] = cell.sim.ctrl[row] + 0.01
+        cell.sim.ctrl[row] += 0.01
+        for _ in range(10):
+            mujoco.mj_step(theirs, data)
+        cell.sim.step(10, np.array([row]))
+        np.testing.assert_allclose(cell.sim.qpos[row], data.qpos, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(cell.sim.qvel[row], data.qvel, rtol=1e-9, atol=1e-10)
