@@ -542,6 +542,20 @@ def test_wafer_in_a_slot_does_not_drift(warp, shift):
     assert np.abs(seated[:2] - shift).max() < 1e-8
 
 
+def test_cross_slotted_wafer_lies_on_two_shelves():
+    model, _ = carrier_with_wafer(8)
+    data = mujoco.MjData(model)
+    height, quat = foup.cross_slot_pose(8)
+    start = np.array([0.0, 0.0, height, *quat])
+    data.joint("wafer_free").qpos[:] = start
+    mujoco.mj_step(model, data, nstep=1000)
+    touching = {model.geom(g).name for c in data.contact for g in c.geom} - {"wafer_rim"}
+    assert touching == {f"foup_seat_{slot}_{k}" for slot, k in ((8, 0), (8, 2), (9, 1), (9, 3))}
+    assert np.abs(data.joint("wafer_free").qpos - start).max() < 5e-6
+    with pytest.raises(ShopfloorError, match="slot=25"):
+        foup.cross_slot_pose(25)
+
+
 def test_carrier_with_few_slots_costs_few_shapes_and_keeps_the_others_drawn():
     spec = mujoco.MjSpec()
     foup.add_foup(spec, spec.worldbody, slots=(3, 4), drawn_wafers=(1, 9), visual=False)

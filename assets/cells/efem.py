@@ -145,7 +145,7 @@ def _add_view(spec: mujoco.MjSpec) -> None:
     )
     look.add_camera(world, "overview", (-1.95, -3.60, 2.45), (0.20, -0.30, 1.27), 40.0)
     look.add_camera(world, "inside", (-0.90, 0.06, 2.04), (0.42, -0.06, 1.00), 62.0)
-    look.add_camera(world, "carrier", (0.34, -0.02, 1.36), (0.0, -0.66, 1.03), 50.0)
+    look.add_camera(world, "carrier", (0.30, 0.08, 1.17), (0.0, -0.66, 1.04), 50.0)
     look.add_camera(world, "stations", (0.25, -0.42, 1.86), (0.42, 0.50, 1.00), 66.0)
     look.add_camera(spec.body("a_paddle"), "paddle", (-0.10, -0.34, 0.24), (0.24, 0.0, 0.0), 50.0)
 

@@ -73,7 +73,7 @@ def edge_radius(angle: ArrayLike, notch_direction: ArrayLike = NOTCH_DIRECTION) 
         The radius of the disc, less inside the notch: a V with straight flanks. The rounding of its corners, below
         1 mm, is left out.
     """
-    off = np.abs((np.asarray(angle, float) - notch_direction + np.pi) % (2.0 * np.pi) - np.pi)
+    off = np.abs((np.asarray(angle, float) - np.asarray(notch_direction, float) + np.pi) % (2.0 * np.pi) - np.pi)
     flank = (RADIUS - NOTCH_DEPTH) / np.maximum(np.cos(off) - np.sin(off) / np.tan(NOTCH_HALF_ANGLE), 1e-9)
     return np.where(off < 0.1, np.minimum(flank, RADIUS), RADIUS)
 

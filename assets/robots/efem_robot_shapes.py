@@ -20,8 +20,8 @@ def _rail() -> Assembly:
     parts.add("machined_aluminium", box((2 * RAIL_HALF, 0.30, 0.05), (0.0, 0.0, 0.025), bevel=0.004))
     for y in (-0.10, 0.10):
         parts.add("bright_steel", box((2 * RAIL_HALF - 0.04, 0.024, 0.022), (0.0, y, 0.061), bevel=0.002))
-        x = np.arange(-RAIL_HALF + 0.06, RAIL_HALF, 0.12)
-        parts.add("dark_steel", screws([(float(a), y) for a in x], 0.072, 0.004, 0.001))
+        spots = [(float(a), y) for a in np.arange(-RAIL_HALF + 0.06, RAIL_HALF, 0.12)]
+        parts.add("dark_steel", screws(spots, 0.072, 0.004, 0.001))
     parts.add("graphite", box((2 * RAIL_HALF - 0.04, 0.05, 0.012), (0.0, 0.0, 0.056)))
     for x in (-RAIL_HALF + 0.012, RAIL_HALF - 0.012):
         parts.add("safety_yellow", box((0.020, 0.16, 0.05), (x, 0.0, 0.075), bevel=0.004))

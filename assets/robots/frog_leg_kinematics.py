@@ -48,7 +48,8 @@ def extension_angle(radius: ArrayLike) -> Array:
 
 def motor_angles(theta: ArrayLike, phi: ArrayLike) -> tuple[Array, Array]:
     """Angles (rad) of the two coaxial motors, left and right upper arm, in the frame of the base."""
-    return np.asarray(theta, float) + phi, np.asarray(theta, float) - phi
+    middle, half = np.asarray(theta, float), np.asarray(phi, float)
+    return middle + half, middle - half
 
 
 def levers(radius: ArrayLike) -> Levers:

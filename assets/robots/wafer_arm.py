@@ -107,9 +107,10 @@ class Compliance:
     def _relative(self, radius: ArrayLike) -> tuple[Array, Array]:
         """Radial and lateral compliance as a share of the lateral one at full extension."""
         full = sum(float(x) ** 2 for x, _ in self.levers(self.full_radius))
-        levers = self.levers(radius)
-        along, across = sum((y * y for _, y in levers), 0.0 * levers[0][0]), sum((x * x for x, _ in levers), 0.0)
         belts = (1.0 - self.column_share) / full
+        along = across = np.zeros_like(np.asarray(radius, float))
+        for x, y in self.levers(radius):
+            along, across = along + y * y, across + x * x
         return self.column_share + belts * along, self.column_share + belts * across
 
     def frequencies(self, radius: ArrayLike) -> tuple[Array, Array]:
@@ -261,11 +262,9 @@ def add_paddle(
     length = wrist_to_wafer + 0.06
     box_inertia(paddle, compliance.paddle_mass, (length * 0.55, 0.0, 0.0), (length, 0.20, 0.004))
     stiffness, damping = compliance.stiffness(radius), compliance.damping(radius)
-    for name, axis, k, c in zip(
-        ("flex_x", "flex_y"), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), stiffness, damping, strict=True
-    ):
-        joint = add_axis(paddle, f"{prefix}{name}", axis, slide=True)
-        joint.stiffness[0], joint.damping[0] = float(k), float(c)
+    for axis, name in enumerate(("flex_x", "flex_y")):
+        joint = add_axis(paddle, f"{prefix}{name}", (1.0 - axis, float(axis), 0.0), slide=True)
+        joint.stiffness[0], joint.damping[0] = float(stiffness[axis]), float(damping[axis])
     for k, (x, y) in enumerate(pad_positions(wrist_to_wafer)):
         paddle.add_geom(
             name=f"{prefix}pad_{k}", type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[PAD_RADIUS, 0.0, 0.0],
