@@ -63,7 +63,7 @@ class Sampler:
 
     Each term has uniform numbers of its own, keyed by its name, the seed and the episode, which its distribution turns
     into values. So a draw does not depend on the other terms, on the order of calls or on how many rows there are.
-    Only terms that stand in one constraint are drawn again together.
+    Only terms that stand in one constraint, or come from one posterior, are drawn again together.
 
     Args:
         spec: the spec.
@@ -86,6 +86,7 @@ class Sampler:
         self._random = KeyedRandom()
         self._blocks: OrderedDict[tuple[int, int], Array] = OrderedDict()
         self._startup = [self.slices[t.name] for t in spec.terms if t.mode == STARTUP]
+        self._nominal = {t.name: np.full(sizes[t.name], t.nominal) for t in spec.terms if t.nominal is not None}
         self._ties = _ties(spec)
         self._plans: dict[str, _Plan] = {}
 
@@ -173,7 +174,8 @@ class Sampler:
             for term in self.spec.terms:
                 part = self.slices[term.name]
                 generator = self._random.generator(seed, _key(term), 0, block)
-                found[:, part] = generator.random((BLOCK, part.stop - part.start))
+                # component by component: terms of one posterior share numbers, however many components they have
+                found[:, part] = generator.random((part.stop - part.start, BLOCK)).T
             self._blocks[seed, block] = found
             if len(self._blocks) > KEPT_BLOCKS:
                 self._blocks.popitem(last=False)
@@ -190,16 +192,11 @@ class Sampler:
         rejected = 0
         for terms, constraints in self._ties:
             live = [t for t in terms if active[self._index[t.name]]]
-            names = {t.name for t in live}
-            asked = [c for c in constraints if names.issuperset(c.terms)]
             attempt = 0
-            while not all(c.holds({t.name: values[self.slices[t.name]] for t in live}) for c in asked):
+            while not self._feasible(constraints, values, active):
                 attempt += 1
                 if attempt == MOST_ATTEMPTS:
-                    raise ShopfloorError(
-                        f"randomization {self.spec.name!r}: {MOST_ATTEMPTS} draws in a row broke "
-                        f"{' or '.join(repr(c.name) for c in asked)}; widen the condition or narrow the ranges"
-                    )
+                    raise self._impossible(constraints)
                 for term in live:
                     part = self.slices[term.name]
                     kept = 0 if term.mode == STARTUP else episode
@@ -209,15 +206,37 @@ class Sampler:
             rejected += attempt
         return rejected
 
+    def _feasible(self, constraints: Sequence[Constraint], values: Array, active: NDArray[np.bool_]) -> bool:
+        """Whether values (width,) meet the constraints that speak of them; terms that are not drawn are as designed."""
+        known = dict(self._nominal)
+        drawn = {name for name, i in self._index.items() if active[i]}
+        known.update((name, values[self.slices[name]]) for name in drawn)
+        return all(
+            c.holds(known) for c in constraints if not drawn.isdisjoint(c.terms) and known.keys() >= set(c.terms)
+        )
+
+    def _impossible(self, constraints: Sequence[Constraint]) -> ShopfloorError:
+        return ShopfloorError(
+            f"randomization {self.spec.name!r}: {MOST_ATTEMPTS} draws in a row broke "
+            f"{' or '.join(repr(c.name) for c in constraints)}; widen the condition or narrow the ranges"
+        )
+
     def _corner(self, out: SampleRows, k: int, seed: int, episode: int) -> None:
         chosen = self.plan(CORNERS).distributions
         if not chosen:
             return
         names = sorted(chosen)
-        pick = int(self._random.generator(seed, "randomization:corner", episode).integers(2 * len(names)))
-        name = names[pick // 2]
-        out.values[k, self.slices[name]] = chosen[name].support[pick % 2]
-        out.active[k, self._index[name]] = True
+        for attempt in range(MOST_ATTEMPTS):
+            generator = self._random.generator(seed, "randomization:corner", episode, attempt)
+            pick = int(generator.integers(2 * len(names)))
+            name = names[pick // 2]
+            out.values[k] = np.nan
+            out.values[k, self.slices[name]] = chosen[name].support[pick % 2]
+            out.active[k] = np.arange(out.active.shape[1]) == self._index[name]
+            out.rejected[k] = attempt
+            if self._feasible(self.spec.constraints, out.values[k], out.active[k]):
+                return
+        raise self._impossible(self.spec.constraints)
 
 
 def _key(term: Term) -> str:
@@ -266,17 +285,26 @@ def _columns(
 
 
 def _ties(spec: Spec) -> list[tuple[tuple[Term, ...], tuple[Constraint, ...]]]:
-    """Terms that constraints tie together, with those constraints."""
-    tied = {name: {name} for c in spec.constraints for name in c.terms}
-    for constraint in spec.constraints:
-        joined = set().union(*(tied[t] for t in constraint.terms))
+    """Terms that are drawn again together, with the constraints on them.
+
+    These are terms of one constraint, with all of the posterior that one of them comes from. What is drawn once a seed
+    comes first and is fixed for what is drawn each episode.
+    """
+    fixed = {t.name for t in spec.terms if t.mode == STARTUP}
+    free = [[t for t in c.terms if t not in fixed] or list(c.terms) for c in spec.constraints]
+    files: dict[str, list[str]] = {}
+    for term in spec.terms:
+        files.setdefault(_key(term), []).append(term.name)
+    tied = {t.name: {t.name} for t in spec.terms}
+    for together in (*files.values(), *free):
+        joined = set().union(*(tied[t] for t in together))
         for name in joined:
             tied[name] = joined
-    out, seen = [], set()
-    for term in spec.terms:
-        if term.name in tied and term.name not in seen:
-            names = tied[term.name]
+    out, seen = [], set[str]()
+    for term in sorted(spec.terms, key=lambda t: t.name not in fixed):
+        names = tied[term.name]
+        asked = tuple(c for c, movable in zip(spec.constraints, free, strict=True) if movable[0] in names)
+        if asked and term.name not in seen:
             seen |= names
-            terms = tuple(t for t in spec.terms if t.name in names)
-            out.append((terms, tuple(c for c in spec.constraints if c.terms[0] in names)))
+            out.append((tuple(t for t in spec.terms if t.name in names), asked))
     return out
