@@ -39,6 +39,7 @@ from .step_profile import print_profile
 
 RESULTS = Path(__file__).parent / "results"
 REACH, TRANSFER = "shopfloor/ArmReach-v0", "shopfloor/WaferTransfer-v0"
+RANDOMIZED = "..., randomized"
 PPO_STEPS = 49_152  # 12 updates of 4096 transitions
 
 Sample = Callable[[float], float]
@@ -66,8 +67,14 @@ class Row:
 # -- what is measured -----------------------------------------------------------------------------------------------
 
 
-def cells(row: Row, threads: int) -> CellVectorEnv:
-    return make_vector_env(row.env_id, row.n, autoreset_mode=AutoresetMode.SAME_STEP, threads=min(threads, row.n))
+def cells(row: Row, threads: int, randomization: str | None = None) -> CellVectorEnv:
+    return make_vector_env(
+        row.env_id,
+        row.n,
+        autoreset_mode=AutoresetMode.SAME_STEP,
+        threads=min(threads, row.n),
+        randomization=randomization,
+    )
 
 
 def stepping(step: Callable[[], Any], n: int) -> Sample:
@@ -86,6 +93,16 @@ def stepping(step: Callable[[], Any], n: int) -> Sample:
 @contextmanager
 def vector_env(row: Row, threads: int) -> Iterator[Sample]:
     env = cells(row, threads)
+    actions = Actions(env.action_space)
+    staggered(env, actions)
+    yield stepping(lambda: env.step(actions()), row.n)
+    env.close()
+
+
+@contextmanager
+def vector_env_randomized(row: Row, threads: int) -> Iterator[Sample]:
+    """Every term of the environment's randomization drawn anew in every episode."""
+    env = cells(row, threads, "train")
     actions = Actions(env.action_space)
     staggered(env, actions)
     yield stepping(lambda: env.step(actions()), row.n)
@@ -198,6 +215,8 @@ TABLE = (
     Row("..., ends together", REACH, 64, vector_env_in_step),
     Row("..., ends together", REACH, 128, vector_env_in_step),
     Row("CellVectorEnv", TRANSFER, 64, vector_env),
+    Row(RANDOMIZED, REACH, 64, vector_env_randomized),
+    Row(RANDOMIZED, TRANSFER, 64, vector_env_randomized),
     Row("SB3 through CellVecEnv", REACH, 128, sb3_adapter),
     Row("gymnasium.make", REACH, 1, single_env),
     Row("SB3 DummyVecEnv", REACH, 8, dummy_vec_env),
@@ -325,6 +344,11 @@ def summary(results: Sequence[tuple[Row, Result]]) -> list[str]:
     ours, subproc = found.get(("CellVectorEnv", 128)), found.get(("SB3 SubprocVecEnv", 8))
     if ours and subproc:
         lines.append(f"CellVectorEnv, n = 128: {ours.ratio / subproc.ratio:.1f} times SubprocVecEnv (target 4)")
+    for env_id in (REACH, TRANSFER):
+        here = {row.name: result for row, result in results if row.env_id == env_id and row.n == 64 and result.rates}
+        if "CellVectorEnv" in here and RANDOMIZED in here:
+            cost = 1.0 - here[RANDOMIZED].ratio / here["CellVectorEnv"].ratio
+            lines.append(f"randomization of {env_id.partition('/')[2]}: {cost:.1%} of the throughput (target 5 %)")
     if ppo := found.get(("SB3 PPO, end to end", 128)):
         lines.append(f"PPO: {ppo.rate:,.0f} steps/s (target 15,000 on 2 cores)")
     return lines
