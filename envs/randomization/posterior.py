@@ -77,7 +77,7 @@ def read_posterior(path: Path) -> PosteriorFile:
             meta = json.loads(str(data["meta"]))
     except FileNotFoundError:
         raise ShopfloorError(f"no posterior file {path}; `shopfloor identify` writes one") from None
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ShopfloorError(f"{path} is not a posterior that `shopfloor identify` wrote: {error}") from None
     if samples.ndim != 2 or samples.shape[1] != len(names) or not samples.shape[0] or not np.isfinite(samples).all():
         raise ShopfloorError(f"{path}: samples of shape {samples.shape} for {len(names)} parameters, or not finite")

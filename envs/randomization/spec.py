@@ -136,7 +136,7 @@ class Term:
             raise ShopfloorError(f"{where}: components go with model fields and force.body, not with {self.effect}")
         if self.effect == "force.body" and not set(self.components or ()) <= {0, 1, 2}:
             raise ShopfloorError(f"{where}: a force has components 0, 1 and 2, got {list(self.components or ())}")
-        if self.options.get("duration_s", 0.0) > 0.0 and self.mode != INTERVAL:
+        if "duration_s" in info.options and self.options.get("duration_s", 0.0) > 0.0 and self.mode != INTERVAL:
             raise ShopfloorError(f"{where}: duration_s goes with mode interval, not {self.mode!r}")
 
     def check_range(self, distribution: Distribution, where: str) -> None:
