@@ -103,7 +103,8 @@ BAD: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     (one(operation="set", distribution={"uniform": [-0.5, 1.0]}), ("[-0.5, 1] leaves what mass allows with 'set'",)),
     (one(effect="command.dropout", target={"actuator": "x"}, distribution={"uniform": [0.5, 1.5]}), ("[0, 1]",)),
     (one(effect="command.delay", target={"actuator": "x"}, distribution={"uniform": [-0.1, 0.1]}), ("[0, inf]",)),
-    (one(effect="dof_damping", target={"joint": "x"}, operation="set", distribution={"uniform": [-1, 0]}), ("[-1, 0]",)),
+    (one(effect="dof_damping", target={"joint": "x"}, operation="set", distribution={"uniform": [-1, 0]}),
+     ("[-1, 0]",)),
     ({"terms": {"Load": MASS}}, ("'Load'", "lower-case letters")),
     ({"terms": {"load": None}}, ("terms.load", "effect is missing")),
     ({"terms": {"load": [1]}}, ("terms.load", "expected keys and values", "[1]")),
@@ -173,7 +174,8 @@ UNFIT: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"effect": "dof_damping", "target": {"joint": "elbow"}, "operation": "add",
       "distribution": {"uniform": [-1e4, 0.0]}}, ("'load'", "dof_damping would become -", "outside [0, inf]")),
     ({"effect": "jnt_stiffness", "target": {"joint": ".*"}}, ("jnt_stiffness is 0", "'add' or 'set'")),
-    ({"effect": "task.frictoin", "target": None, "distribution": {"uniform": [0, 1]}}, ("'load'", "no parameter 'frictoin'", "has:")),
+    ({"effect": "task.frictoin", "target": None, "distribution": {"uniform": [0, 1]}},
+     ("'load'", "no parameter 'frictoin'", "has:")),
     ({"effect": "sensor.bias", "target": {"channel": "torque"}}, ("no channel is called 'torque'", "joint_position")),
     ({"effect": "sensor.bias", "target": {"channel": "joint_position|last_.*|.*error.*"}, "shared": True},
      ("'load'", "channels of different sizes")),
@@ -211,7 +213,7 @@ def test_a_field_that_the_task_sets_itself_is_refused():
     entry = {"effect": "jnt_stiffness", "target": {"joint": "flex_x"}, "distribution": {"uniform": [0.9, 1.1]}}
     cell = wafer.cell(2, randomization=spec_from({"terms": {"weak": entry}}))
     with pytest.raises(
-        ShopfloorError, match="'weak' writes jnt_stiffness, which the task sets itself.*task.<parameter>"
+        ShopfloorError, match=r"'weak' writes jnt_stiffness, which the task sets itself.*task.<parameter>"
     ):
         cell.reset()
 

@@ -145,8 +145,9 @@ class CommandPath:
     def _delayed(self, out: Array, rows: Rows) -> Array:
         substeps = out.shape[1]
         at = whole(rows, len(self._past))
-        line = np.concatenate((self._past[at], out), axis=1)
-        self._past[at] = line[:, substeps:]
+        # the last command twice, so that one that is not late has a successor and is not rounded
+        line = np.concatenate((self._past[at], out, out[:, -1:]), axis=1)
+        self._past[at] = line[:, substeps:-1]
         self._find_delays(substeps)
         first, fraction = self._first[at], self._fraction[at]
         if self._one_delay:
@@ -171,7 +172,7 @@ class CommandPath:
         # a whole number of steps must not be blurred by rounding
         nearest = np.round(at)
         at = np.where(np.abs(at - nearest) < 1e-9, nearest, at)
-        first = np.clip(np.floor(at), 0, self._depth + substeps - 2).astype(np.intp)
+        first = np.clip(np.floor(at), 0, self._depth + substeps - 1).astype(np.intp)
         self._first[rows], self._fraction[rows] = first, at - first
 
     def _with_play(self, out: Array, rows: Rows) -> Array:
