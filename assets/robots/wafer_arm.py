@@ -15,10 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import ShopfloorError
 from .. import look
 from ..parts import wafer
-from .vacuum_scara import PAD_ANGLES, PAD_CIRCLE_RADIUS, PAD_RADIUS, PAD_TOP, SEAT_PENETRATION, SERVO_DAMPING_RATIO
+from .vacuum_scara import PAD_ANGLES, PAD_CIRCLE_RADIUS, PAD_TOP, SEAT_PENETRATION, SERVO_DAMPING_RATIO
 
 Array = NDArray[np.float64]
 Levers = tuple[tuple[Array, Array], ...]
+
+BLADE_HALF = 0.00175  # m, half thickness of a fork
+# Spheres that stand for pads and cups: small enough to end inside the blade, or they would touch the wafer below.
+PAD_RADIUS = 0.0026  # m
 
 # Joints that a belt or a gear couples: time constant and impedance of the equality. The coupling gives way by
 # (1 - d) / d times the acceleration it prevents times the square of the time constant: some nanometres on a 0.4 m link

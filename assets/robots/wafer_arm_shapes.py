@@ -9,10 +9,8 @@ import numpy as np
 
 from .. import look
 from ..shapes import Assembly, Mesh, box, cylinder, dome, extrude, join, ring, rounded_outline, stadium
-from .vacuum_scara import PAD_RADIUS, PAD_TOP
-from .wafer_arm import pad_positions
-
-BLADE_HALF = 0.00175  # m, half thickness of a fork
+from .vacuum_scara import PAD_TOP
+from .wafer_arm import BLADE_HALF, PAD_RADIUS, pad_positions
 
 
 def screws(spots: Sequence[tuple[float, float]], z: float, radius: float = 0.0028, height: float = 0.002) -> Mesh:
