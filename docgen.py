@@ -23,6 +23,8 @@ from .envs.engine.env import CellEnv
 from .envs.engine.rendering import CellRenderer
 from .envs.engine.task import Task
 from .envs.engine.vector_env import CellVectorEnv
+from .envs.randomization import load_spec
+from .envs.randomization.describe import distribution_text, drawn_text, split_texts, target_text
 from .envs.registry import env_ids, make_task, task_arguments, task_class
 from .envs.sensing import POLICY, PRIVILEGED, Channel
 from .errors import ShopfloorError
@@ -226,6 +228,40 @@ def _starts(task: Task) -> str:
     return f"{text}\n\n{table(head, rows)}"
 
 
+def _randomization(task: Task) -> str:
+    if task.randomization is None:
+        return ""
+    spec = load_spec(task.randomization)
+    source = f"`configs/randomization/{task.randomization}.yaml`"
+    text = (
+        f'`gymnasium.make(..., randomization="train")` also varies the machine itself. The spec is {source}, '
+        f"`{spec.hash}`: {spec.description}. Every value is a function of the spec, the split, the seed and the number "
+        'of the episode; `info["randomization"]` has the values, and `reset(options={"randomization": {...}})` forces '
+        "them. [Domain randomization](../randomization.md) explains splits, files and wrappers."
+    )
+    rows = [
+        (
+            code(term.name) + (" (structural)" if term.structural else ""),
+            term.description,
+            target_text(term) or "–",
+            code(term.effect),
+            distribution_text(term),
+            drawn_text(term),
+        )
+        for term in spec.terms
+    ]
+    terms = table(("Term", "What varies", "Target", "Effect", "Distribution in training", "Drawn"), rows)
+    conditions = [f"- {c.name}: {code(c.expression)}" for c in spec.constraints]
+    splits = table(("Split", "Episodes"), [(code(k), v) for k, v in split_texts(spec).items()])
+    meaning = "× scales the nominal value, + adds to it; anything else replaces it."
+    if spec.structural:
+        meaning += " Structural terms are nominal in every split but `structural`."
+    parts = [text, terms, meaning]
+    if conditions:
+        parts.append("Draws that break a condition are drawn again:\n\n" + "\n".join(conditions))
+    return "\n\n".join([*parts, splits])
+
+
 def _ends(task: Task) -> str:
     rows = [(code(SUCCESS), "terminated" if task.terminate_on_success else "goes on", task.success_text)]
     rows += [(code(name), "terminated", text) for name, text in task.failure_texts.items()]
@@ -268,6 +304,7 @@ def _differences(env_id: str) -> str:
             ("channels", [c.name for c in default.channels], [c.name for c in task.channels]),
             ("rewards", list(default.rewards), list(task.rewards)),
             ("metrics", list(default.metrics), list(task.metrics)),
+            ("randomization terms", _terms(default), _terms(task)),
             ("start parameters", [t.name for t in default.start], [t.name for t in task.start]),
         ):
             gone, new = [x for x in before if x not in after], [x for x in after if x not in before]
@@ -288,6 +325,10 @@ def _differences(env_id: str) -> str:
         if changes:
             lines.append(f"- {code(f'{name}={value!r}')}: {'; '.join(changes)}")
     return "\n".join(lines)
+
+
+def _terms(task: Task) -> list[str]:
+    return [] if task.randomization is None else [t.name for t in load_spec(task.randomization).terms]
 
 
 def _scripted(task: Task) -> str:
@@ -318,6 +359,7 @@ def page(env_id: str) -> str:
         ("Observation space", _observations(task)),
         ("Rewards", _rewards(task)),
         ("Starting state and randomization", _starts(task)),
+        ("Domain randomization", _randomization(task)),
         ("Episode end", _ends(task)),
         ("Metrics", _metrics(task)),
         ("Arguments", "\n\n".join(filter(None, argument_parts))),

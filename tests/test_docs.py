@@ -10,6 +10,8 @@ from PIL import Image
 
 import shopfloor
 from shopfloor import docgen
+from shopfloor.envs.randomization import SPLITS, load_spec
+from shopfloor.envs.randomization.describe import distribution_text, drawn_text, split_texts, target_text
 from shopfloor.envs.registry import env_ids, make_env, make_task, task_arguments
 from shopfloor.errors import ShopfloorError
 
@@ -103,6 +105,50 @@ def test_observation_numbers_cover_the_observation(env_id: str, expected: dict[s
     assert numbers == list(range(make_env(env_id).observation_space.shape[0]))
 
 
+@pytest.mark.parametrize("env_id", env_ids())
+def test_a_page_holds_the_whole_randomization(env_id: str, expected: dict[str, str]) -> None:
+    preset = make_task(env_id).randomization
+    assert preset is not None
+    spec, text = load_spec(preset), section(expected[f"{docgen.title(env_id)}.md"], "Domain randomization")
+    assert f"`{spec.hash}`" in text
+    assert (PAGES / "../../configs/randomization" / f"{preset}.yaml").is_file()
+    for term in spec.terms:
+        (row,) = re.findall(rf"^\| `{term.name}`.*$", text, flags=re.MULTILINE)
+        assert (" (structural) |" in row) == term.structural
+        # bars inside a pattern are escaped
+        for part in (term.description, f"`{term.effect}`", target_text(term), distribution_text(term)):
+            assert part.replace("|", r"\|") in row
+    for split in SPLITS:
+        assert f"| `{split}` |" in text
+
+
+def test_terms_in_words() -> None:
+    def term(effect: str, **data: object):
+        from shopfloor.envs.randomization import spec_from
+
+        return spec_from({"terms": {"it": {"effect": effect, **data}}}).terms[0]
+
+    joint = {"target": {"joint": "a|b"}}
+    scaled = term("dof_damping", distribution={"log_uniform": [0.5, 2.0]}, shared=True, mode="startup", **joint)
+    assert distribution_text(scaled) == "× log-uniform 0.5 to 2"
+    assert (target_text(scaled), drawn_text(scaled)) == ("joint `a|b`, one for all", "once for each seed")
+    added = term("mass", target={"body": "x"}, operation="add", distribution={"uniform": [0, 2]})
+    assert (distribution_text(added), drawn_text(added)) == ("+ uniform 0 to 2 kg", "each episode")
+    tilt = term("gravity_tilt", distribution={"normal": [0.0, 0.002]})
+    assert (distribution_text(tilt), target_text(tilt)) == ("normal, mean 0 rad, σ 0.002 rad, within 3 σ", "")
+    push = {"target": {"body": "x"}, "mode": {"interval_s": [0.3, 1]}, "options": {"duration_s": 0.06}}
+    pushed = term("force.body", distribution={"uniform": [0, 5]}, **push)
+    assert (distribution_text(pushed), drawn_text(pushed)) == ("uniform 0 to 5 N", "every 0.3 to 1 s, for 0.06 s")
+    loss = term("command.dropout", target={"actuator": "x"}, distribution={"choice": [0.1, 0.2]})
+    assert distribution_text(loss) == "choice 0.1 to 0.2"
+
+
+def test_splits_in_words() -> None:
+    words = split_texts(load_spec("arm_reach"))
+    assert list(words) == list(SPLITS)
+    assert words["ood_far"].endswith("between 1.5 and 2.5 times its width")
+
+
 def test_every_kind_of_action_has_its_table(expected: dict[str, str]) -> None:
     text = section(expected["ArmReach.md"], "Action space")
     for kind in ("joint_position", "joint_velocity", "joint_torque", "tcp_twist"):
@@ -150,3 +196,60 @@ def test_docstrings_are_taken_apart() -> None:
     assert text == "First line.\n\nMore text."
     assert arguments == {"a": 'one "x" or "y".', "b": "two.", "c": "two."}
     assert docgen.quoted(arguments["a"]) == ["x", "y"]
+
+
+# -- the guide to domain randomization ------------------------------------------------------------------------------
+
+GUIDE = ROOT / "docs" / "randomization.md"
+
+
+def blocks(language: str) -> list[str]:
+    text = GUIDE.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_the_guides_file_and_programs_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = blocks("yaml")
+    (tmp_path / "my.yaml").write_text(example, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    env = make_env("ArmReach-v0", randomization="my.yaml")
+    for split in SPLITS:
+        for seed in range(3):
+            env.reset(seed=seed, options={"split": split})
+            env.step(env.action_space.sample())
+    programs = blocks("python")
+    assert len(programs) == 3
+    space: dict[str, object] = {}
+    for program in programs:
+        exec(program, space)
+
+
+def test_the_guides_posterior_is_understood(tmp_path: Path) -> None:
+    import numpy as np
+    import yaml
+
+    from shopfloor.envs.randomization import spec_from
+    from shopfloor.envs.randomization.posterior import write_posterior
+
+    names = ["joint_damping_elbow", "command_delay"]
+    write_posterior(tmp_path / "cell_7.npz", names, ["1", "s"], np.array([[0.9, 0.010], [1.1, 0.012]]))
+    (text,) = blocks("text")
+    spec = spec_from(yaml.safe_load(text), tmp_path)
+    env = make_env("ArmReach-v0", randomization=spec)
+    drawn = {tuple(env.reset(seed=s)[1]["randomization"][n] for n in names) for s in range(20)}
+    assert drawn == {(0.9, 0.010), (1.1, 0.012)}
+
+
+def test_the_guide_knows_all_effects_splits_and_keys() -> None:
+    from shopfloor.envs.randomization import spec_file
+    from shopfloor.envs.randomization.catalogue import EFFECTS
+    from shopfloor.envs.randomization.wrappers import stack
+
+    text = GUIDE.read_text(encoding="utf-8")
+    for name in (*EFFECTS, *SPLITS, *spec_file._TERM_KEYS, *stack.WRAPPERS.values()):
+        assert f"`{name}`" in text, name
+    for family, effect in ((e.family, e.name) for e in EFFECTS.values()):
+        (row,) = re.findall(rf"^\| {family} \|.*$", text, flags=re.MULTILINE)
+        assert f"`{effect}`" in row
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert "://" in link or (GUIDE.parent / link).exists(), link
