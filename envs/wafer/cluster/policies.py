@@ -1,8 +1,9 @@
 """Scripted schedulers for n tools at once: functions of the simulator's state that return an action for each row.
 
 `pull` and `swap` are the classical sequences whose periods `bounds` gives, made robust to the start and the end of a
-lot, to cleans and to load locks that are away. `first_come` and `look_ahead` are dispatching rules; `TimedPull`
-follows a timetable with robot waits that keeps residency windows.
+lot, to cleans and to load locks that are away. `first_come` is a dispatching rule, `Paced` the same with raw wafers
+released at intervals, which keeps most residency windows, and `TimedPull` a timetable that keeps all of them where
+nothing is random. `lookahead` has one more, built on these.
 """
 
 from __future__ import annotations
@@ -109,37 +110,6 @@ def first_come(sim: ClusterSimulator) -> Ints:
     view = View(sim)
     asked = np.maximum(view.source_ready, view.target_ready)
     return _finish(view, _carry(view), _best(view, asked, view.possible))
-
-
-def look_ahead(sim: ClusterSimulator) -> Ints:
-    """The transport that costs least: the robot's waiting, and that of other modules until it is through.
-
-    A module's waiting counts by its step's share of the busiest step's load, so that a step with time to spare does
-    not call the robot away from the bottleneck.
-    """
-    view = View(sim)
-    state, tools = sim.state, sim.tools
-    here = view.source == state.robot_at[:, None]
-    arrival = view.now + np.where(here, 0.0, tools.move[:, None])
-    begin = np.maximum(arrival, view.source_ready)
-    take = np.take_along_axis(tools.take, view.source, axis=1)
-    give = np.take_along_axis(tools.give, view.target, axis=1)
-    end = np.maximum(begin + take + tools.move[:, None], view.target_ready) + give
-    end = np.where(view.possible, end, 0.0)
-
-    load = np.zeros(view.source.shape)
-    modules = np.maximum(tools.serves[:, 1:].sum(axis=2), 1)
-    load[:, 1:] = tools.process / modules * view.exists[:, 1:]
-    share = (
-        np.take_along_axis(load, np.maximum(tools.stage, LOCK), axis=1) / np.maximum(load.max(axis=1), 1e-9)[:, None]
-    )
-    weight = np.where(view.occupied, share, 0.0)
-    cost = begin - arrival
-    for station in range(sim.shape.stations):  # a fixed order of a short sum, whatever the number of rows
-        other = view.source != station
-        late = np.maximum(end - np.maximum(state.ready[:, station, None], view.now), 0.0)
-        cost = cost + np.where(other, weight[:, station, None] * late, 0.0)
-    return _finish(view, _carry(view), _best(view, np.where(view.possible, cost, FOREVER), view.possible))
 
 
 def random_valid(sim: ClusterSimulator, numbers: Array) -> Ints:
@@ -252,12 +222,16 @@ class Paced:
 
     def __call__(self) -> tuple[Ints, Array]:
         """Actions and latest ends of waiting for `ClusterSimulator.step`."""
-        sim, view = self.sim, View(self.sim)
+        return self.decide(self.sim, np.arange(self.sim.num_rows))
+
+    def decide(self, sim: ClusterSimulator, rows: Ints) -> tuple[Ints, Array]:
+        """The same for a simulator whose rows are branches of `rows` (k,) of the one that is scheduled."""
+        view = View(sim)
         state, tools = sim.state, sim.tools
         last = tools.lot - state.supply - state.raw.sum(axis=1) - 1
         loaded = np.where(last >= 0, state.loaded[view.rows, np.maximum(last, 0), 0], -FOREVER)
         arrival = np.where(state.robot_at == view.source[:, LOCK], 0.0, tools.move)
-        release = loaded + self.interval - self.transport - arrival
+        release = loaded + (self.interval - self.transport)[rows] - arrival
         asked = np.maximum(view.source_ready, view.target_ready)
         asked[:, LOCK] = np.maximum(asked[:, LOCK], release)
         blocked = np.take_along_axis(view.cleaning, view.target, axis=1)

@@ -14,6 +14,7 @@ no module of the next step is empty. Some decision is therefore always allowed u
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -30,6 +31,7 @@ ACTION_NAMES = ("pick", "place", "swap", "vent", "wait")
 NOBODY = -1  # wafer of an empty arm or station
 NOWHERE = -2  # next stage of an empty arm
 TOLERANCE = 1e-6  # s by which a residency window may be missed through rounding
+MOMENT = 1e-3  # s, soon but not yet
 
 
 @dataclass
@@ -225,6 +227,31 @@ class ClusterSimulator:
                     "restore only what a simulator with the same tools has saved"
                 )
             array[...] = saved[item.name]
+        self._update_mask()
+
+    def branch(self, rows: NDArray[np.integer]) -> ClusterSimulator:
+        """A simulator of its own whose rows start as copies of rows (k,) of this one, which may repeat.
+
+        For schedulers that try decisions out. It knows this lot's process times unless `forget` is called.
+        """
+        other = copy.copy(self)
+        other.num_rows = len(rows)
+        other.tools = Layout(**{item.name: getattr(self.tools, item.name)[rows] for item in fields(Layout)})
+        other.state = State(**{item.name: getattr(self.state, item.name)[rows] for item in fields(State)})
+        other.mask = self.mask[rows]
+        return other
+
+    def forget(self) -> None:
+        """Replace the process times that no scheduler can know by their means, those in progress included.
+
+        A process that has taken longer than its mean ends in a moment.
+        """
+        state, tools = self.state, self.tools
+        state.duration[...] = tools.process[:, None, :]
+        step = np.maximum(tools.stage - 1, 0)
+        expected = state.entered + tools.settle + np.take_along_axis(tools.process, step, axis=1)
+        running = (state.module_wafer >= 0) & (state.ready > state.time[:, None])
+        state.ready[...] = np.where(running, np.maximum(expected, state.time[:, None] + MOMENT), state.ready)
         self._update_mask()
 
     def _check(self, actions: Ints, active: Bools, limit: Array) -> None:
