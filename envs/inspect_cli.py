@@ -40,12 +40,13 @@ class Playback:
         task: the task.
         policy: one of `POLICIES`.
         seed: seed of the episodes.
+        randomization: see `randomization.choose`; None for the nominal machine.
     """
 
-    def __init__(self, task: Task, policy: str = "expert", seed: int = 0):
+    def __init__(self, task: Task, policy: str = "expert", seed: int = 0, randomization: object = None):
         from .engine.core import BatchedCell
 
-        self.cell: BatchedCell = BatchedCell(task, 1)
+        self.cell: BatchedCell = BatchedCell(task, 1, randomization=randomization)
         self.policy = policy
         self._actions = np.random.default_rng(seed)
         self._script = None
@@ -75,6 +76,14 @@ class Playback:
         main = cell.task.main_metric
         figure = "" if np.isnan(values[main]) else f", {main} {values[main]:.3g} {cell.task.metrics[main].unit}"
         return f"{reason or 'running'} after {float(cell.s.time_s[0]):.2f} s{figure}"
+
+    @property
+    def sample(self) -> dict[str, NDArray[np.float64]]:
+        """Values (components,) of the episode's randomization terms by name; nothing where the machine is nominal."""
+        randomizer = self.cell.randomizer
+        if randomizer is None or not randomizer.engaged:
+            return {}
+        return {name: value[0].copy() for name, value in randomizer.values.items()}
 
     def _prepare(self) -> None:
         if self._script is not None:
@@ -108,7 +117,9 @@ def render(options: argparse.Namespace) -> int:
 
     task = make_task(options.id, **parse_kwargs(options.kwargs))
     path = _out(options.animate or options.out, options.id, ".gif" if options.animate else ".png")
-    play = Playback(task, options.policy, options.seed)
+    play = Playback(task, options.policy, options.seed, options.randomization)
+    for name, value in play.sample.items():
+        print(f"{name}: {' '.join(f'{v:.4g}' for v in value)}")
     renderer = CellRenderer(play.cell, options.width, options.height, options.camera, options.quality)
     try:
         if options.animate:
@@ -153,7 +164,7 @@ def view(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise ShopfloorError(f"this MuJoCo has no web viewer ({error}); use `shopfloor render`") from None
     task = make_task(options.id, **parse_kwargs(options.kwargs))
-    play = Playback(task, options.policy, options.seed)
+    play = Playback(task, options.policy, options.seed, options.randomization)
     return show(play, options.id, options.host, options.port, options.camera)
 
 
@@ -206,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("id", metavar="ID", help="environment, such as ArmReach-v0")
         command.add_argument("--policy", choices=POLICIES, default="expert", help="who acts (%(default)s)")
         command.add_argument("--seed", type=_whole(0), default=0, help="seed of the episode (%(default)s)")
+        command.add_argument("--randomization", metavar="SPLIT|YAML", help="randomize the machine, such as train")
         command.add_argument("--camera", metavar="NAME", help="camera; default: the environment's first")
         command.add_argument("--kwargs", nargs="+", default=[], metavar="NAME=VALUE", help="task arguments")
     picture.add_argument("--out", metavar="PNG", help="file of the picture (NAME-vN.png)")

@@ -111,6 +111,18 @@ def test_render_writes_a_picture(gl: None, tmp_path: Path, capsys: pytest.Captur
     assert "camera side, running after 0.10 s" in capsys.readouterr().out
 
 
+def test_render_tells_what_it_randomizes(gl: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("render", "ArmReach-v0", "--out", str(tmp_path / "a.png"), "--width", "64", "--height", "48")
+    assert run(*words) == 0
+    assert "payload" not in capsys.readouterr().out
+    assert run(*words, "--randomization", "train", "--seed", "3") == 0
+    out = capsys.readouterr().out
+    value = Playback(make_task("ArmReach-v0"), seed=3, randomization="train").sample["payload"][0]
+    assert f"payload: {value:.4g}\n" in out
+    with pytest.raises(ShopfloorError, match="or one of the splits"):
+        run(*words, "--randomization", "trian")
+
+
 def test_render_animates_an_episode(gl: None, tmp_path: Path) -> None:
     out = tmp_path / "a.gif"
     words = ("--steps", "12", "--width", "64", "--height", "48", "--quality", "fast")
