@@ -117,6 +117,13 @@ def test_the_path_of_a_spec_is_relative_to_its_file_or_to_the_working_directory(
     assert parse_overrides(["--randomization.spec", "arm_reach"]) == {"randomization": {"spec": "arm_reach"}}
 
 
+def test_a_resolved_config_holds_the_curriculum_that_is_chosen_and_no_other():
+    assert load("arm_reach").as_dict()["randomization"]["curriculum"] == {"kind": "fixed"}
+    chosen = load("arm_reach_curriculum").as_dict()["randomization"]
+    assert chosen["split"] == "train" and list(chosen["curriculum"]) == ["kind", "doraemon"]
+    assert chosen["curriculum"]["doraemon"]["success"] == 0.6
+
+
 # -- mistakes in files ----------------------------------------------------------------------------------------
 
 
@@ -167,6 +174,9 @@ def test_a_wrong_type_names_file_key_value_and_what_is_expected(text, parts, wri
     ("text", "part"),
     [
         ("env: {id: ArmReach-v0, kwargs: {randomization: train}}", "say it as randomization.split"),
+        ("randomization: {curriculum: {kind: adr}}", "kind=adr needs randomization.split=train"),
+        ("randomization: {curriculum: {adr: {step: 0}}}", "curriculum.adr.step must lie in"),
+        ("randomization: {curriculum: {adr: {narrow_below: 0.9}}}", "narrow_below < widen_above, got 0.9 and 0.8"),
         ("ppo: {gamma: 1.5}", "ppo.gamma must lie in [0, 1], got 1.5"),
         ("num_envs: 0", "num_envs must lie in [1, 100000], got 0"),
         ("network: {sizes: []}", "network.sizes must hold positive numbers"),

@@ -27,15 +27,19 @@ SMALL = (
 )
 PPO = SMALL + "--ppo.n_steps 32 --ppo.batch_size 64 --ppo.n_epochs 2 --total-steps 1000"
 SAC = SMALL + "--sac.learning_starts 100 --sac.batch_size 32 --sac.buffer_size 500 --total-steps 700"
-RANDOM = PPO + " randomization.split=train"
-FORCES = SAC + " randomization.split=train randomization.spec=arm_reach_forces"
+RANDOM = PPO + (
+    " randomization.split=train randomization.curriculum.kind=doraemon"
+    # so that the ranges move often in so short a run
+    " --env.kwargs.max_episode_steps 20 randomization.curriculum.doraemon.episodes=2 randomization.curriculum.doraemon.success=0"
+)
+FORCES = SAC + (" randomization.split=train randomization.spec=arm_reach_forces randomization.curriculum.kind=linear")
 SDE = PPO + " --ppo.use_sde true --ppo.sde_sample_freq 8"
 CONFIGS = {
     "ppo": ("arm_reach", PPO),
     "ppo_sde": ("arm_reach", SDE),
-    "ppo_randomized": ("arm_reach", RANDOM),
+    "ppo_doraemon": ("arm_reach", RANDOM),
     "sac": ("arm_reach_sac", SAC),
-    "sac_forces": ("arm_reach_sac", FORCES),
+    "sac_linear_forces": ("arm_reach_sac", FORCES),
 }
 
 
@@ -106,6 +110,9 @@ def test_a_stopped_and_continued_run_equals_one_that_was_never_stopped(uninterru
     assert digest(continued.run) == digest(whole.run)
     assert without_time(continued.run.evaluations()) == without_time(whole.run.evaluations())
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if algorithm == "ppo_doraemon":
+        saved = load_state(whole.run.checkpoints.latest() / "state.npz")["extra"]["curriculum"]
+        assert saved["curriculum"]["version"] > 8 and saved["versions"].min() > 8
 
 
 def test_a_killed_run_continues_from_its_last_checkpoint(uninterrupted, monkeypatch, tmp_path):

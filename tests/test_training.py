@@ -19,6 +19,7 @@ from shopfloor.contract import check_compatible
 from shopfloor.deploy.bundle import Bundle
 from shopfloor.envs.engine.describe import contract_of, fingerprint
 from shopfloor.envs.randomization import load_spec
+from shopfloor.envs.randomization.curriculum import Linear
 from shopfloor.envs.registry import make_task, make_vector_env
 from shopfloor.errors import ShopfloorError
 from shopfloor.train.__main__ import main
@@ -136,7 +137,7 @@ def test_training_and_validation_draw_from_the_chosen_split_and_it_is_recorded(t
     config = load("ArmReach-v0", parse_overrides([*words.split(), "randomization.split=train"]))
     run = train(config, tmp_path).run
     spec = load_spec("arm_reach")
-    recorded = {"split": "train", "spec": "arm_reach", "hash": spec.hash}
+    recorded = {"split": "train", "spec": "arm_reach", "hash": spec.hash, "curriculum": "fixed"}
     assert run.manifest()["randomization"] == recorded
     for cells in (make_cells(config, 2), Validator(config).env):
         _, info = cells.reset(seed=0)
@@ -149,6 +150,33 @@ def test_training_and_validation_draw_from_the_chosen_split_and_it_is_recorded(t
     task = make_task("ArmReach-v0")
     assert "randomization" not in contract.task_kwargs and contract.fingerprint == fingerprint(task)
     assert check_compatible(contract, contract_of(task, "shopfloor/ArmReach-v0")) == []
+
+
+def test_a_curriculum_hears_of_every_finished_episode_and_is_drawn(tmp_path, monkeypatch):
+    heard = []
+    update = Linear.update
+    monkeypatch.setattr(Linear, "update", lambda self, finished: heard.append(finished) or update(self, finished))
+    words = (
+        "--num-envs 4 --threads 1 --ppo.n_steps 160 --ppo.batch_size 320 --ppo.n_epochs 1 --total-steps 1280 "
+        "--evaluation.episodes 2 randomization.split=train randomization.curriculum.kind=linear "
+        "randomization.curriculum.linear.until=1"
+    )
+    run = train(load("ArmReach-v0", parse_overrides(words.split())), tmp_path).run
+    assert run.manifest()["randomization"]["curriculum"] == "linear"
+    events = EventAccumulator(str(run.path / "tensorboard"))
+    events.Reload()
+    # at the beginning of every rollout and at the end
+    assert [round(e.value, 6) for e in events.Scalars("curriculum/share")] == [0.5, 0.5]
+    spec, seen = load_spec("arm_reach"), set()
+    for finished in heard:
+        seen |= set(zip(finished.seeds.tolist(), finished.episodes.tolist(), strict=True))
+        assert finished.success.dtype == np.bool_ and finished.versions.shape == finished.seeds.shape
+        for name, value in finished.values.items():
+            assert value.shape[0] == finished.seeds.size and value.ndim == 2, name
+    # 1,280 steps of 4 rows are two whole episodes of each; the first was drawn while every range was a point
+    assert seen == {(seed, episode) for seed in range(4) for episode in (0, 1)}
+    payload = np.concatenate([f.values["payload"][f.episodes == 0].ravel() for f in heard])
+    assert (payload == spec.term("payload").nominal).all() and payload.size == 4
 
 
 def test_a_nominal_run_says_so(finished):
@@ -190,6 +218,14 @@ def test_help_lists_every_option(capsys):
     [
         (["--seed", "1"], "the first argument is an environment id or a config"),
         (["ArmReach-v0", "--sac.tau", "0.1"], "--sac.tau has no effect: the algorithm is ppo"),
+        (
+            ["ArmReach-v0", "randomization.split=train", "randomization.curriculum.adr.step=0.2"],
+            "randomization.curriculum.adr.step has no effect: the algorithm is ppo, the curriculum fixed",
+        ),
+        (
+            ["arm_reach_forces", "randomization.curriculum.kind=adr"],
+            "'arm_reach_forces' has no term that the curriculum adr could adapt",
+        ),
         (["ArmReach-v0", "--env.kwargs.gaol", "pose"], "takes no argument 'gaol'; did you mean 'goal'?"),
         (["ArmReach-v0", "--env.kwargs.goal", "5"], "goal must be one of pose, position, got 5"),
         (["--resume"], "--resume needs a value"),

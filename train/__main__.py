@@ -83,10 +83,11 @@ def _take(words: list[str], flag: str, default: str) -> tuple[str, list[str]]:
 
 
 def _check_sections(config: TrainConfig, options: list[str]) -> None:
-    other = "sac" if config.algorithm == "ppo" else "ppo"
+    chosen = f"the algorithm is {config.algorithm}, the curriculum {config.randomization.curriculum.kind}"
     for word in options:
-        if word.removeprefix("--").startswith(f"{other}."):
-            raise ShopfloorError(f"{word.partition('=')[0]} has no effect: the algorithm is {config.algorithm}")
+        key = word.removeprefix("--").replace("-", "_")
+        if any(key.startswith(f"{section}.") for section in config.unused_sections):
+            raise ShopfloorError(f"{word.partition('=')[0]} has no effect: {chosen}")
 
 
 def help_text() -> str:

@@ -15,6 +15,7 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from .curriculum import CurriculumFeed
 from .learner import Learner
 from .progress import Display
 from .run_dir import RunDir
@@ -68,6 +69,7 @@ class TrainingCallback(BaseCallback):
     Args:
         run: the run directory.
         venv: the training environment.
+        feed: its curriculum; None if it has none.
         validator: validates policies.
         display: shows progress.
         stop: asked at every rollout's beginning.
@@ -79,6 +81,7 @@ class TrainingCallback(BaseCallback):
         self,
         run: RunDir,
         venv: CellVecEnv,
+        feed: CurriculumFeed | None,
         validator: Validator,
         display: Display,
         stop: StopRequest,
@@ -88,6 +91,7 @@ class TrainingCallback(BaseCallback):
         super().__init__()
         self.run = run
         self.venv = venv
+        self.feed = feed
         self.validator = validator
         self.display = display
         self.stop = stop
@@ -121,6 +125,8 @@ class TrainingCallback(BaseCallback):
         self.watch.enter("report")
         torch.set_num_threads(1)
         step = self.num_timesteps
+        if self.feed is not None:
+            self.feed.curriculum.advance(step / self.run.config.total_steps)
         if step > self._next_report:
             self.report()
         if step >= self.milestones.next_evaluation and step > 0:
@@ -134,6 +140,8 @@ class TrainingCallback(BaseCallback):
 
     def _on_step(self) -> bool:
         self.statistics.add(self.venv, self.locals["infos"])
+        if self.feed is not None:
+            self.feed.add()
         return True
 
     def _on_rollout_end(self) -> None:
@@ -159,7 +167,8 @@ class TrainingCallback(BaseCallback):
         self._reported = (step, split)
         total = sum(spent.values())
         speed = (step - before) / total if total > 0 else 0.0
-        for tag, value in self.statistics.report().items():
+        figures = self.statistics.report() | ({} if self.feed is None else self.feed.report())
+        for tag, value in figures.items():
             self.logger.record(tag, value)
         self.logger.record("speed/steps_per_s", speed)
         for phase, seconds in spent.items():
@@ -210,5 +219,8 @@ class TrainingCallback(BaseCallback):
         every = self.run.config.checkpoint.every_steps
         self.milestones.next_checkpoint = (self.num_timesteps // every + 1) * every
         reached = replace(self.milestones, trained_s=self.trained_s)
-        self.run.checkpoints.save(self.learner, {"milestones": vars(reached)})
+        extra: dict[str, Any] = {"milestones": vars(reached)}
+        if self.feed is not None:
+            extra["curriculum"] = self.feed.state_dict()
+        self.run.checkpoints.save(self.learner, extra)
         self.watch.enter("report")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import operator
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -10,7 +12,8 @@ from typing import Any, Literal
 
 import yaml
 
-from ..envs.randomization import NOMINAL, Randomization, load_spec
+from ..envs.randomization import NOMINAL, TRAIN, Randomization, load_spec
+from ..envs.randomization.curriculum import CurriculumSettings
 from ..errors import ShopfloorError
 
 # `shopfloor eval` scores seeds from 1,000,000 on and validation during training from 2,000,000 on. Training rows
@@ -65,6 +68,14 @@ class RandomizationSection:
         "nominal", "part of the randomization that episodes are drawn from"
     )
     spec: str | None = option(None, "name or path of another randomization; null for the environment's own")
+    curriculum: CurriculumSettings = section(CurriculumSettings, "curriculum")
+
+    def __post_init__(self) -> None:
+        if self.curriculum.kind != "fixed" and self.split != TRAIN:
+            raise ShopfloorError(
+                f"randomization.curriculum.kind={self.curriculum.kind} needs randomization.split=train, whose ranges "
+                f"it opens, got {self.split}"
+            )
 
     def request(self) -> object:
         """What an environment takes as its `randomization`.
@@ -204,10 +215,23 @@ class TrainConfig:
         return range(self.seed * ROW_STRIDE, self.seed * ROW_STRIDE + self.num_envs)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data that reads back into an equal config; the section of the other algorithm is left out."""
-        plain = _plain(asdict(self))
-        del plain["sac" if self.algorithm == "ppo" else "ppo"]
+        """Plain data that reads back into an equal config; sections of what is not chosen are left out."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        for key in self.unused_sections:
+            *path, last = key.split(".")
+            del functools.reduce(operator.getitem, path, plain)[last]
         return plain
+
+    @property
+    def unused_sections(self) -> list[str]:
+        """Sections, by dotted key, of the algorithms and curricula that are not chosen."""
+        curricula = [
+            f.name for f in fields(CurriculumSettings) if f.name not in ("kind", self.randomization.curriculum.kind)
+        ]
+        return [
+            "sac" if self.algorithm == "ppo" else "ppo",
+            *(f"randomization.curriculum.{name}" for name in curricula),
+        ]
 
     def to_yaml(self) -> str:
         """The resolved config as YAML."""

@@ -26,7 +26,7 @@ def manifest(config: TrainConfig, cell: BatchedCell) -> dict[str, Any]:
     evaluation = config.evaluation
     return {
         "environment": {"id": config.env.id, "fingerprint": fingerprint(cell.task)},
-        "randomization": randomization_record(cell),
+        "randomization": randomization_record(config, cell),
         "config_digest": config.digest(),
         "seeds": {
             "run": config.seed,
@@ -38,12 +38,17 @@ def manifest(config: TrainConfig, cell: BatchedCell) -> dict[str, Any]:
     }
 
 
-def randomization_record(cell: BatchedCell) -> dict[str, str]:
-    """The randomization that a policy is trained under: its split and, unless that is nominal, name and hash."""
+def randomization_record(config: TrainConfig, cell: BatchedCell) -> dict[str, str]:
+    """The randomization that a policy is trained under: its split and, unless that is nominal, spec and curriculum."""
     chosen = cell.randomization
     if chosen is None or chosen.split == NOMINAL:
         return {"split": NOMINAL}
-    return {"split": chosen.split, "spec": chosen.spec.name, "hash": chosen.spec.hash}
+    return {
+        "split": chosen.split,
+        "spec": chosen.spec.name,
+        "hash": chosen.spec.hash,
+        "curriculum": config.randomization.curriculum.kind,
+    }
 
 
 def session() -> dict[str, Any]:

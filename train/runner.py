@@ -20,6 +20,7 @@ from ..errors import ShopfloorError
 from .callbacks import Milestones, StopRequest, TrainingCallback, TrainingStopped
 from .checkpoint import restore_learner
 from .config import TrainConfig
+from .curriculum import CurriculumFeed, make_feed
 from .learner import make_cells, make_learner
 from .progress import make_display
 from .provenance import manifest, session
@@ -58,9 +59,10 @@ def train(config: TrainConfig, root: str | Path = "runs") -> TrainResult:
         ShopfloorError: if the config does not fit its environment or the directory cannot be written.
     """
     venv = CellVecEnv(make_cells(config, config.num_envs))
+    feed = make_feed(config, venv)
     run = RunDir.create(config, Path(root), manifest(config, venv.env.cell))
     with run.claimed():
-        return _learn(run, venv, None)
+        return _learn(run, venv, feed, None)
 
 
 def resume(path: str | Path) -> TrainResult:
@@ -83,7 +85,7 @@ def resume(path: str | Path) -> TrainResult:
     with run.claimed():
         record["resumed"].append({"checkpoint": checkpoint.name, **session()})
         run.write_manifest(record)
-        return _learn(run, venv, checkpoint)
+        return _learn(run, venv, make_feed(run.config, venv), checkpoint)
 
 
 def _check_unchanged(run: RunDir, record: Mapping[str, Any], fresh: Mapping[str, Any]) -> None:
@@ -96,7 +98,7 @@ def _check_unchanged(run: RunDir, record: Mapping[str, Any], fresh: Mapping[str,
         )
     # runs from before randomization could be chosen are nominal
     now, then = (m.get("randomization", {"split": NOMINAL}) for m in (fresh, record))
-    if now != then:
+    if any(now.get(key) != then.get(key) for key in ("split", "hash")):
         raise ShopfloorError(
             f"the randomization has changed since {run.path} began (it was {_words(then)}, now it is {_words(now)}); "
             "continue it with the file as it was, or train anew"
@@ -107,7 +109,7 @@ def _words(randomization: Mapping[str, str]) -> str:
     return " ".join(f"{key} {value}" for key, value in randomization.items())
 
 
-def _learn(run: RunDir, venv: CellVecEnv, checkpoint: Path | None) -> TrainResult:
+def _learn(run: RunDir, venv: CellVecEnv, feed: CurriculumFeed | None, checkpoint: Path | None) -> TrainResult:
     config = run.config
     threads_before = torch.get_num_threads()
     with contextlib.ExitStack() as stack:
@@ -119,7 +121,10 @@ def _learn(run: RunDir, venv: CellVecEnv, checkpoint: Path | None) -> TrainResul
         learner = make_learner(config, venv)
         milestones = Milestones(next_evaluation=config.evaluation.every_steps)
         if checkpoint is not None:
-            milestones = Milestones(**restore_learner(learner, checkpoint)["milestones"])
+            extra = restore_learner(learner, checkpoint)
+            milestones = Milestones(**extra["milestones"])
+            if feed is not None:
+                feed.load_state_dict(extra["curriculum"])
             run.forget_evaluations_after(milestones.last_evaluated)
         validator = Validator(config, stop.asked)
         stack.callback(validator.close)
@@ -129,7 +134,7 @@ def _learn(run: RunDir, venv: CellVecEnv, checkpoint: Path | None) -> TrainResul
         stack.callback(logger.close)
         learner.set_logger(logger)
         threads = config.update_threads or default_threads(sys.maxsize)
-        callback = TrainingCallback(run, venv, validator, display, stop, milestones, threads)
+        callback = TrainingCallback(run, venv, feed, validator, display, stop, milestones, threads)
         run.status = "running"
         first = learner.num_timesteps
         display.say(f"training {config.env.id} with {config.algorithm} in {run.path}")
