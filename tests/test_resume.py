@@ -30,7 +30,8 @@ SAC = SMALL + "--sac.learning_starts 100 --sac.batch_size 32 --sac.buffer_size 5
 RANDOM = PPO + (
     " randomization.split=train randomization.curriculum.kind=doraemon"
     # so that the ranges move often in so short a run
-    " --env.kwargs.max_episode_steps 20 randomization.curriculum.doraemon.episodes=2 randomization.curriculum.doraemon.success=0"
+    " randomization.curriculum.doraemon.episodes=2 randomization.curriculum.doraemon.success=0"
+    " --env.kwargs.max_episode_steps 20"
 )
 FORCES = SAC + (" randomization.split=train randomization.spec=arm_reach_forces randomization.curriculum.kind=linear")
 SDE = PPO + " --ppo.use_sde true --ppo.sde_sample_freq 8"
