@@ -583,19 +583,13 @@ def test_episodes_count_with_the_distributions_under_which_they_began() -> None:
     late = [episodes(doraemon, spec, number, rows=63) for number in range(100, 140)]
     play(doraemon, spec, always, 1)
     assert doraemon.version == 1
-    estimate = doraemon._seen(merged(late), np.ones(63 * 40, dtype=bool))
-    z = quantiles(spec.term("t0").distribution, merged(late).values["t0"])[:, 0]
-    near = Outcomes(estimate.logs, estimate.log_density, np.abs(z - 0.5) < 0.1)
+    t0 = np.concatenate([part.values["t0"] for part in late])
+    versions = np.concatenate([part.versions for part in late])
+    near = doraemon.outcomes(t0, versions, np.abs(t0[:, 0]) < 0.2)
     fresh = np.random.default_rng(0).beta(*doraemon.eta[0], 200_000)
     assert near.success_rate(doraemon.eta) == pytest.approx((np.abs(fresh - 0.5) < 0.1).mean(), abs=0.05)
     # those whose beginning is forgotten are left out
     old = late[0]
     for versions, count in ((old.versions, 63), (old.versions - 5, 63)):
         doraemon.update(Finished(old.seeds, old.episodes, old.success, old.values, versions))
-        assert doraemon.state_dict()["outcomes"]["success"].size == count
-
-
-def merged(parts: list[Finished]) -> Finished:
-    values = {k: np.concatenate([p.values[k] for p in parts]) for k in parts[0].values}
-    arrays = [np.concatenate([getattr(p, k) for p in parts]) for k in ("seeds", "episodes", "success", "versions")]
-    return Finished(arrays[0], arrays[1], arrays[2], values, arrays[3])
+        assert doraemon.state_dict()["waiting"]["success"].size == count

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..distributions import Beta, Distribution
 from ..spec import Spec
-from .base import Array, Curriculum, Finished, adapted, contracted, origin_quantile, quantiles
+from .base import Array, Curriculum, Finished, Integers, adapted, contracted, origin_quantile, quantiles
 from .beta import divergence, entropy, fisher, log_beta
 from .settings import DoraemonSettings
 from .trust_region import HalfSpace, best_step
@@ -218,12 +218,9 @@ class Doraemon(Curriculum):
         start = np.array([origin_quantile(t) for t in self.terms])
         self.eta = 1.0 + settings.concentration * np.stack([start, 1.0 - start], axis=1)
         self._past = {0: self.eta.copy()}
-        self._outcomes = self._none()
+        self._waiting = self._none()  # episodes since the last update
         self._figures: dict[str, float] = {}
         self._now = self._reshaped()
-
-    def _none(self) -> Outcomes:
-        return Outcomes(np.zeros((0, len(self.terms), 2)), np.zeros(0), np.zeros(0, dtype=bool))
 
     def _reshaped(self) -> dict[str, Distribution]:
         own = {t.name: Reshaped(t.distribution, *self.eta[i].tolist()) for i, t in enumerate(self.terms)}
@@ -246,39 +243,45 @@ class Doraemon(Curriculum):
     def update(self, finished: Finished) -> None:
         """Take up episodes, and update the distributions when there are enough."""
         known = np.array([v in self._past for v in finished.versions.tolist()], dtype=bool)
-        if known.any():
-            new, old = self._seen(finished, known), self._outcomes
-            self._outcomes = Outcomes(
-                np.concatenate([old.logs, new.logs]),
-                np.concatenate([old.log_density, new.log_density]),
-                np.concatenate([old.success, new.success]),
-            )
-        if self._outcomes.success.size >= self._settings.episodes:
+        values = np.concatenate([finished.values[t.name] for t in self.terms], axis=1)
+        new = {"values": values[known], "versions": finished.versions[known], "success": finished.success[known]}
+        self._waiting = {k: np.concatenate([v, new[k]]) for k, v in self._waiting.items()}
+        if self._waiting["success"].size >= self._settings.episodes:
             self._improve()
 
-    def _seen(self, finished: Finished, known: NDArray[np.bool_]) -> Outcomes:
-        logs = np.zeros((int(known.sum()), len(self.terms), 2))
-        for i, term in enumerate(self.terms):
-            z = quantiles(term.distribution, finished.values[term.name][known])
-            z = np.clip(z, _INSIDE, 1.0 - _INSIDE)
+    def _none(self) -> dict[str, NDArray[Any]]:
+        width = int(self._sizes.sum())
+        return {
+            "values": np.zeros((0, width)),
+            "versions": np.zeros(0, dtype=np.int64),
+            "success": np.zeros(0, dtype=bool),
+        }
+
+    def outcomes(self, values: Array, versions: Integers, success: NDArray[np.bool_]) -> Outcomes:
+        """What episodes tell: values (k, components) of the adapted terms, the version of each, and its success."""
+        logs = np.zeros((len(success), len(self.terms), 2))
+        at = 0
+        for i, (term, size) in enumerate(zip(self.terms, self._sizes.astype(int).tolist(), strict=True)):
+            z = np.clip(quantiles(term.distribution, values[:, at : at + size]), _INSIDE, 1.0 - _INSIDE)
             logs[:, i, 0], logs[:, i, 1] = np.log(z).sum(axis=1), np.log1p(-z).sum(axis=1)
-        versions = finished.versions[known].tolist()
-        eta = np.array([self._past[v] for v in versions])
-        norm = {v: float((self._sizes * log_beta(self._past[v])).sum()) for v in set(versions)}
-        density = ((eta - 1.0) * logs).sum(axis=(1, 2)) - np.array([norm[v] for v in versions])
-        return Outcomes(logs, density, finished.success[known])
+            at += size
+        eta = np.array([self._past[v] for v in versions.tolist()])
+        norm = {v: float((self._sizes * log_beta(self._past[v])).sum()) for v in set(versions.tolist())}
+        density = ((eta - 1.0) * logs).sum(axis=(1, 2)) - np.array([norm[v] for v in versions.tolist()])
+        return Outcomes(logs, density, success)
 
     def _improve(self) -> None:
-        problem = Problem(self.eta, self._sizes, self._outcomes, self._settings)
+        outcomes = self.outcomes(**self._waiting)
+        problem = Problem(self.eta, self._sizes, outcomes, self._settings)
         eta = problem.solve()
-        weight = self._outcomes.weights(eta)
+        weight = outcomes.weights(eta)
         self._figures = {
-            "success_before": self._outcomes.success_rate(self.eta),
-            "success_expected": self._outcomes.success_rate(eta),
+            "success_before": outcomes.success_rate(self.eta),
+            "success_expected": outcomes.success_rate(eta),
             "kl": problem.divergence(eta),
             "effective_episodes": float(1.0 / (weight**2).sum()),
         }
-        self._outcomes = self._none()
+        self._waiting = self._none()
         self.version += 1
         self.eta = eta
         self._past[self.version] = eta.copy()
@@ -297,7 +300,7 @@ class Doraemon(Curriculum):
             **super().state_dict(),
             "eta": self.eta.copy(),
             "past": {v: e.copy() for v, e in self._past.items()},
-            "outcomes": {k: v.copy() for k, v in vars(self._outcomes).items()},
+            "waiting": {k: v.copy() for k, v in self._waiting.items()},
             "figures": dict(self._figures),
         }
 
@@ -306,6 +309,6 @@ class Doraemon(Curriculum):
         super().load_state_dict(state)
         self.eta = state["eta"].copy()
         self._past = {int(v): e.copy() for v, e in state["past"].items()}
-        self._outcomes = Outcomes(**{k: v.copy() for k, v in state["outcomes"].items()})
+        self._waiting = {k: v.copy() for k, v in state["waiting"].items()}
         self._figures = dict(state["figures"])
         self._now = self._reshaped()
