@@ -45,6 +45,8 @@ COMMANDS: dict[str, Command] = {
     "export": Command("RUN [--out DIR]", "write a policy bundle", ".train.export"),
     "eval": Command("BUNDLE|RUN|expert|random --env ID", "score a policy on held-out episodes", ".eval.__main__"),
     "run": Command("BUNDLE", "run a bundle in a controller loop against the twin", ".deploy.__main__"),
+    "excite": Command("--env ID --out LOG", "record a motion that shows the plant", ".sysid.excite_cli"),
+    "identify": Command("LOG --env ID", "fit the plant to logs, for randomization", ".sysid.identify_cli"),
     "demo": Command("", "train, export, evaluate and run once, with a report", ".demo"),
     "doctor": Command("", "what is installed, what works, what to install", ".doctor"),
     "docs": Command("", "write the environment pages", ".docgen"),

@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..contract import ObservationAssembler, check_compatible
+from ..contract import Contract, ObservationAssembler, check_compatible
 from ..errors import ShopfloorError
 from ..limits import CommandFilter
-from .bundle import Bundle
+from .bundle import SelfTest
 from .control_layer import Array, ControlLayer, Outcome, StateFrame
 from .log import EpisodeLog, Flag, State, Tick, quantiles_ms
 
@@ -31,6 +33,25 @@ NOT_SAFETY = (
 )
 # time before a deadline that is spent waiting awake: sleeping through it would wake up late
 SPIN_S = 0.0005
+
+
+class Program(Protocol):
+    """What the runtime executes: a policy bundle, or anything else that turns observations into set-points."""
+
+    @property
+    def path(self) -> Path:
+        """Where it comes from, for messages."""
+
+    @property
+    def contract(self) -> Contract:
+        """What it demands of the control layer."""
+
+    @property
+    def policy(self) -> Callable[[NDArray[np.float32]], Array]:
+        """Set-points (size,) for an observation (width,)."""
+
+    def self_test(self) -> SelfTest:
+        """Whether it computes what it should on this machine."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +80,7 @@ class Episode:
 
 
 class ControllerRuntime:
-    """Runs a bundle against a control layer.
+    """Runs a bundle, or another program, against a control layer.
 
     At every tick it reads a frame, checks that it is new, builds the observation, asks the policy, guards the command
     and writes it. When a frame is missing, stale or implausible, or the policy's output is not finite, it repeats the
@@ -69,7 +90,7 @@ class ControllerRuntime:
     never catches up with a burst of commands.
 
     Args:
-        bundle: the policy.
+        bundle: the policy, or another program.
         layer: the twin or the machine.
         realtime: keep deadlines; otherwise run as fast as possible.
         max_holds: ticks without a valid command after which the layer is stopped.
@@ -84,7 +105,7 @@ class ControllerRuntime:
 
     def __init__(
         self,
-        bundle: Bundle,
+        bundle: Program,
         layer: ControlLayer,
         *,
         realtime: bool = True,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..contract import Contract
-from ..envs.engine.core import BatchedCell
+from ..envs.engine.core import BatchedCell, Forced
 from ..envs.engine.describe import canonical_id, contract_of
 from ..envs.engine.task import Task
 from ..envs.registry import make_task
@@ -25,21 +25,43 @@ class MujocoTwin:
     Args:
         env_id: registered environment, with or without namespace.
         task_kwargs: its task arguments.
+        max_steps: time limit of an episode in control steps; None for the task's.
+        randomization: what `randomization.choose` takes; None for the nominal plant.
+
+    Attributes:
+        cell: the simulated cell.
+        forced: what `start` tells an episode instead of drawing it.
     """
 
-    def __init__(self, env_id: str, task_kwargs: Mapping[str, Any] | None = None):
+    def __init__(
+        self,
+        env_id: str,
+        task_kwargs: Mapping[str, Any] | None = None,
+        max_steps: int | None = None,
+        randomization: object = None,
+    ):
         kwargs = dict(task_kwargs or {})
-        self._build(make_task(env_id, **kwargs), canonical_id(env_id), kwargs)
+        self._build(make_task(env_id, **kwargs), canonical_id(env_id), kwargs, max_steps, randomization)
 
     @classmethod
-    def from_task(cls, task: Task, env_id: str = "", task_kwargs: Mapping[str, Any] | None = None) -> MujocoTwin:
+    def from_task(
+        cls,
+        task: Task,
+        env_id: str = "",
+        task_kwargs: Mapping[str, Any] | None = None,
+        max_steps: int | None = None,
+        randomization: object = None,
+    ) -> MujocoTwin:
         """A twin of a task that is not registered."""
         twin = cls.__new__(cls)
-        twin._build(task, env_id, dict(task_kwargs or {}))
+        twin._build(task, env_id, dict(task_kwargs or {}), max_steps, randomization)
         return twin
 
-    def _build(self, task: Task, env_id: str, kwargs: Mapping[str, Any]) -> None:
-        self.cell = BatchedCell(task, 1, threads=1)
+    def _build(
+        self, task: Task, env_id: str, kwargs: Mapping[str, Any], max_steps: int | None, randomization: object
+    ) -> None:
+        self.cell = BatchedCell(task, 1, threads=1, max_steps=max_steps, randomization=randomization)
+        self.forced = Forced()
         self._description = contract_of(task, env_id, kwargs)
         self._running = False
         self._commands = 0
@@ -50,7 +72,7 @@ class MujocoTwin:
 
     def start(self, seed: int) -> None:
         """Begin the first episode of a seed."""
-        self.cell.reset(None, np.array([seed], dtype=np.int64))
+        self.cell.reset(None, np.array([seed], dtype=np.int64), *self.forced)
         self._running = True
         self._commands = 0
 

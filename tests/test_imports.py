@@ -32,6 +32,7 @@ PARTS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "eval": (SHARED | {"envs", "configs", "deploy"}, {"numpy", "gymnasium", "yaml", "tyro", "rich", "PIL"}),
     "report": (SHARED | {"envs", "eval", "deploy"}, {"numpy", "yaml", "PIL"}),
+    "sysid": (SHARED | {"envs", "configs", "deploy"}, {"numpy", "mujoco", "yaml"}),
     "deploy": (SHARED, {"numpy", "onnxruntime"}),
     "deploy.__main__": (SHARED, {"numpy", "tyro", "rich"}),
     "deploy.twin": (SHARED | {"envs", "configs"}, {"numpy", "mujoco", "gymnasium"}),

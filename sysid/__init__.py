@@ -1,0 +1,1 @@
+"""System identification: from controller-runtime logs to a posterior that randomization can draw from."""
