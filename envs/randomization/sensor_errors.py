@@ -30,6 +30,7 @@ class ChannelPlace:
     start: int
     size: int
 
+
 _BUFFERS = ("_drift", "_kept", "_line")
 
 

@@ -259,9 +259,9 @@ class Spec:
             other = term if key is None else first.setdefault(key, term)
             if term.mode != other.mode:
                 raise ShopfloorError(
-                    f"randomization {self.name!r}: {other.name!r} and {term.name!r} take the same sample of a posterior "
-                    f"and must be drawn together, both at reset or both at startup, not at {other.mode!r} and "
-                    f"{term.mode!r}"
+                    f"randomization {self.name!r}: {other.name!r} and {term.name!r} take the same sample of a "
+                    f"posterior and must be drawn together, both at reset or both at startup, not at {other.mode!r} "
+                    f"and {term.mode!r}"
                 )
 
     def _unknown(self, name: str, where: str) -> ShopfloorError:
@@ -302,6 +302,7 @@ class Spec:
 
     def _shell(self, term: Term, split: str) -> Distribution:
         assert term.limits is not None
+
         def side(own: ShellSplit) -> float | tuple[float, float]:
             return own.ranges.get(term.name, own.widen)
 

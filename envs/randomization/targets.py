@@ -67,8 +67,8 @@ def check_apart(terms: Sequence[Term], things: Mapping[str, Sequence[str]]) -> N
             other = first.setdefault((term.effect, thing), term.name)
             if other != term.name:
                 raise ShopfloorError(
-                    f"terms {other!r} and {term.name!r}: both set {term.effect} of {thing!r}, and only one value can be "
-                    f"in force; leave one out or let their targets differ"
+                    f"terms {other!r} and {term.name!r}: both set {term.effect} of {thing!r}, and only one value can "
+                    f"be in force; leave one out or let their targets differ"
                 )
 
 
