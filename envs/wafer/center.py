@@ -1,0 +1,540 @@
+"""WaferCenter: find out on the way where the wafer lies on the paddle, and set it down in the middle of the station."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ...assets.cells.centering import BEAM_HIGH, BEAM_LOW, BEAM_OFFSETS, BEAM_RADIUS, CAMERAS, centering
+from ...assets.cells.transfer_chamber import BASE_HEIGHT, PAD_PAIRS, STATION_RADIUS, STATIONS
+from ...assets.parts import wafer
+from ...assets.robots.vacuum_scara import LINK_LENGTH, PADDLE_MASS, WRIST_TO_WAFER
+from ...errors import ShopfloorError
+from ..engine.start import Choice, LogUniform, Normal, Term, Uniform
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..sensing import PRIVILEGED, Channel
+from .center_drift import link_growth, placement_drift, warming
+from .center_expert import CenterExpert, CenterOracle
+from .center_latch import crossing_times, latch, record_times
+from .center_motion import BeamPass
+from .centering import EDGES, edge_points, edge_positions, fit_circle, hot_radius, notch_arcs
+from .kinematics import joints_from_polar
+from .profiles import GRAVITY
+
+ARM_JOINTS = ("shoulder", "elbow", "wrist")
+MODULES = tuple(name for name in STATIONS if name.startswith("process"))
+TOLERANCE_MM = 0.1
+LOST_MM = 3.0
+GIVEN_UP_S = 0.3  # after the end of the move a wafer that is not in place will not get there
+
+START_RADIUS = 0.38  # m, retracted: the wafer turns with the arm without touching the beams
+HALF_CHORD = float(np.sqrt(wafer.RADIUS**2 - BEAM_OFFSETS[0] ** 2))
+# Radii between which speed is constant: both edges of a wafer that is 4 mm off, hot, with a sensor that answers late.
+BEFORE, BEHIND = BEAM_RADIUS - HALF_CHORD - 0.0045, BEAM_RADIUS + HALF_CHORD + 0.0050
+BEAMS = np.array([(BEAM_RADIUS, y) for y in BEAM_OFFSETS])
+# Where the golden wafer, centred and cold, has its edges.
+GOLDEN_EDGES = edge_positions(np.zeros(2), np.asarray(wafer.RADIUS), BEAMS)
+
+RESPONSE_S = 250e-6  # of a sensor, as its data sheet says; the controller takes it off
+CALIBRATION_SPEED = 0.20  # m/s, of the golden wafer: delays that the data sheet does not know cancel at this speed
+RESOLUTION = 1e-6  # m, of latched positions
+FAR_MM = 20.0  # a notch that is further from an edge is simply far
+HISTORY = 3  # wafers of the lot whose placement is known
+# What a robot does besides this move for each wafer of a robot-bound tool: fetch, turn, retract, hand off (s).
+HANDLING_S = 5.0
+
+CORRECTION_MM = {"trim": 0.8, "total": 4.0}
+
+
+class WaferCenter(Task):
+    """A vacuum robot brings a wafer that lies off-centre on its paddle into a process module, centred to 0.1 mm.
+
+    On the way in the wafer cuts two through-beams. The controller latches the encoders at each of the four edges, when
+    the sensor responds: after a delay, with jitter, so that an error in time is an error in place that grows with
+    speed. An edge may run into the wafer's notch, whose direction the aligner tells roughly; the wafer is hot and
+    larger than at room temperature by an amount that the recipe tells roughly; and the arm's flexible mode, which no encoder sees, rings. The wafer is held by
+    friction alone: if it slips before the beams, the beams see it; if it slips while the robot brakes behind them,
+    nobody does.
+
+    The arm warms up over the lot. Its links grow and its column twists, which the beams see only as far as they stand:
+    the part that grows between beams and station stays, together with what the beams themselves have moved since they
+    were calibrated. The only evidence are the placements of the last three wafers, as metrology found them, had they
+    been placed by the controller's correction alone.
+
+    An episode is one wafer of a lot, with the state of the drift hidden. What earlier wafers tell about it does not
+    depend on how they were carried, so a lot in one episode would cost many times the steps for the same lesson.
+
+    The policy chooses the speed past the beams and how much of the friction to use when the move begins, and corrects
+    the place position once the edges are known (see `BeamPass`).
+
+    Args:
+        correction: "trim" to correct the controller's own correction, which is minus a circle fit through the four
+            edges, or "total" to replace it.
+    """
+
+    title: ClassVar[str] = "vacuum robot centres a wafer on the fly from latched beam edges, over a warming lot"
+    timing = Timing(control_hz=25.0, timestep_s=0.001, horizon_s=6.0)
+    main_metric = "move_time"
+    success_hold_s = 0.08
+    success_text = (
+        f"move complete and the wafer's centre within {TOLERANCE_MM:g} mm of the station's (radially) for 0.08 s"
+    )
+    failure_texts = {
+        "wafer_lost": f"the wafer slipped by more than {LOST_MM:g} mm on the paddle",
+        "misplaced": f"the move was complete for {GIVEN_UP_S:g} s without the wafer in tolerance",
+    }
+    cameras = CAMERAS
+    versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
+    randomization = "wafer_center"
+    references: ClassVar[tuple[str, ...]] = (
+        "US patent 5706201 (Fortrend Engineering, 1998): wafer centre from beam edges, points on the notch rejected",
+        "US patent 11633854 (Persimmon Technologies, 2023): wafer offset from three or more edges",
+        "Kasa: A circle fitting procedure and its error analysis, IEEE Trans. Instrum. Meas. 25, 1976",
+        "SEMI M1: silicon wafers of 300 mm",
+    )
+
+    # Success is worth more than all the time of the slowest move, so that speed never pays for a wafer out of place.
+    rewards = {
+        "time": Reward(-1.0, "control period in s"),
+        "placement": Reward(2.0, "at the end of the move: 1 / (1 + (error / 0.1 mm)^2)"),
+        "slip": Reward(-1.0, "share of the slip at which a wafer is lost that this step uses up"),
+        "failure": Reward(-4.0, "1 at the step in which the wafer is lost or found misplaced"),
+        "success": Reward(4.0, "1 at the step in which success is reached"),
+    }
+    metrics = {
+        "move_time": Metric("s", "lower", "start until the wafer is in place for good; NaN if never"),
+        "placement_error": Metric("mm", "lower", "largest distance of wafer and station centre in the last step"),
+        "placement_along": Metric("mm", "lower", "that error along the direction of the station, signed"),
+        "placement_across": Metric("mm", "lower", "that error across the direction of the station, signed"),
+        "pass_time": Metric("s", "lower", "from the first to the last edge; NaN if not all were latched"),
+        "wafers_per_hour": Metric("1/h", "higher", f"of a robot-bound tool with {HANDLING_S:g} s of other handling"),
+        "slip": Metric("mm", "lower", "largest displacement of the wafer on the paddle"),
+    }
+
+    def __init__(self, correction: str = "trim"):
+        if correction not in CORRECTION_MM:
+            raise ShopfloorError(f"correction must be one of {', '.join(CORRECTION_MM)}, got {correction!r}")
+        self.correction = correction
+        self.start = _start()
+        self.channels = _channels()
+
+    # -- declaration ------------------------------------------------------------------------------------------
+
+    def cell(self, visual: bool) -> mujoco.MjSpec:
+        """Transfer chamber with beams."""
+        return centering(timestep=self.timing.timestep_s, visual=visual)
+
+    def make_action(self) -> BeamPass:
+        """Speed, share of friction and correction."""
+        return BeamPass(
+            ARM_JOINTS, self.correction, (START_RADIUS, BEFORE, BEHIND, STATION_RADIUS),
+            (LINK_LENGTH, WRIST_TO_WAFER), speed=(0.10, 0.80), utilization=(0.3, 1.5),
+            correction_mm=CORRECTION_MM[self.correction],
+        )  # fmt: skip
+
+    def expert(self) -> CenterExpert:
+        """One recipe speed, least squares with notch rejection, mean of past placements."""
+        return CenterExpert(self.correction)
+
+    def oracle(self) -> CenterOracle:
+        """True offset, drift and friction."""
+        return CenterOracle(self.correction)
+
+    # -- episode ----------------------------------------------------------------------------------------------
+
+    def allocate(self, s: Rows) -> None:
+        """Resolve names and register the rows' arrays."""
+        sim = s.sim
+        self._arm = sim.qpos_index(ARM_JOINTS)
+        self._flex_joints = sim.ids("joint", ("flex_x", "flex_y"))
+        self._flex_dofs = sim.qvel_index(("flex_x", "flex_y"))
+        self._wafer = int(sim.qpos_index(("wafer_free",))[0])
+        self._controls = sim.ids("actuator", [f"{j}_position" for j in ARM_JOINTS])
+        self._links = sim.ids("body", ("forearm", "wrist_hub"))
+        self._base = sim.id("body", "base")
+        self._pairs = sim.ids("pair", PAD_PAIRS)
+        self._keyframe = sim.id("key", "home")
+        self._tcp_position = sim.output("site_xpos", "site", "tcp")
+        self._seat_position = sim.sensor("wafer_in_paddle_position")
+        self._records = {k: sim.sensor_slice(k) for k in ("wafer_position", "wafer_quaternion")}
+        self._encoders = [sim.sensor_slice(f"{j}_position") for j in ARM_JOINTS]
+        self._times = record_times(s.timing.substeps, s.timing.timestep_s)
+        self._headings = np.array([STATIONS[name] for name in MODULES])
+        for field in ("pair_friction", "jnt_stiffness", "dof_damping", "body_pos", "body_quat"):
+            sim.field(field)
+        for name, shape in (
+            ("station_angle", ()), ("friction", ()), ("frequency", ()), ("friction_estimate", ()),
+            ("frequency_estimate", ()), ("acceleration_estimate", ()), ("period_estimate", ()),
+            ("offset_mm", (2,)), ("growth_mm", ()), ("heating", ()), ("notch_edge", ()), ("notch_arc_mm", (4,)),
+            ("arm_growth", ()), ("arm_twist", ()), ("wafer_number", ()), ("past_placement_mm", (2 * HISTORY,)),
+            ("beams", (2, 2)), ("jitter_us", ()), ("edge_delay", (4,)), ("edge_jitter", (4,)), ("edge_bias", (4,)),
+            ("edge_time", (4,)), ("edge_deviation_mm", (4,)), ("edges_latched", (4,)),
+            ("fit_offset_mm", (2,)), ("fit_radius_mm", ()), ("fit_skew_mm", ()),
+            ("seat", (2,)), ("slip_mm", ()), ("slip_step_mm", ()), ("error_mm", (2,)), ("error_largest_mm", ()),
+            ("move_time", ()), ("complete_s", ()),
+        ):  # fmt: skip
+            s.new(name, shape)
+
+    def begin(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        """The station, the machine of this episode, and the wafer off-centre on the paddle."""
+        sim = s.sim
+        s.station_angle[rows] = self._headings[params["station"].astype(np.intp)]
+        self._choose_wafer(s, rows, params)
+        self._choose_machine(s, rows, params)
+        self._choose_drift(s, rows, params)
+        sim.reset(rows, self._keyframe)
+        angle, zero = s.station_angle[rows], np.zeros(rows.size)
+        position, _ = joints_from_polar(zero + START_RADIUS, angle, zero, zero, LINK_LENGTH, WRIST_TO_WAFER)
+        sim.qpos[np.ix_(rows, self._arm)] = position
+        sim.ctrl[np.ix_(rows, self._controls)] = position
+        sim.set_const(rows)
+        sim.forward(rows)
+        heading = angle + s.arm_twist[rows]
+        x, y = 1e-3 * s.offset_mm[rows, 0], 1e-3 * s.offset_mm[rows, 1]
+        c, d = np.cos(heading), np.sin(heading)
+        sim.qpos[rows, self._wafer : self._wafer + 3] = self._tcp_position[rows]
+        sim.qpos[rows, self._wafer] += c * x - d * y
+        sim.qpos[rows, self._wafer + 1] += d * x + c * y
+        notch = self._notch(s, rows, params)
+        told = notch + np.deg2rad(params["notch_error"])
+        arcs = notch_arcs(told, 1e3 * hot_radius(s.heating[rows]), 1e3 * BEAMS)
+        s.notch_arc_mm[rows] = np.minimum(np.maximum(arcs, -FAR_MM), FAR_MM)
+        half = 0.5 * (heading + notch - wafer.NOTCH_DIRECTION)
+        sim.qpos[rows, self._wafer + 3 : self._wafer + 7] = np.stack((np.cos(half), zero, zero, np.sin(half)), axis=-1)
+
+    def _choose_wafer(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        s.offset_mm[rows] = params["offset"]
+        true_heating = params["heating"] + params["heating_error"]
+        s.growth_mm[rows] = 1e3 * (hot_radius(true_heating) - wafer.RADIUS) + params["radius_error"]
+        s.heating[rows] = params["heating"]
+
+    def _notch(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> Array:
+        """Direction (k,) of the notch in the frame of the paddle."""
+        edge = params["notch_edge"].astype(np.intp)
+        hit = edge < len(EDGES)
+        s.notch_edge[rows] = np.where(hit, edge, -1)
+        radius = wafer.RADIUS + 1e-3 * s.growth_mm[rows]
+        # directions of the edges: the arcs to a notch that points along the travel, reversed
+        edges = -notch_arcs(np.zeros(rows.size), radius, BEAMS, 1e-3 * s.offset_mm[rows]) / radius[:, None]
+        at_edge = np.take_along_axis(edges, np.where(hit, edge, 0)[:, None], axis=1)[:, 0]
+        return np.where(hit, at_edge + 1e-3 * params["notch_place"] / radius, params["notch_angle"])
+
+    def _choose_machine(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        sim = s.sim
+        for name in ("friction", "frequency"):
+            getattr(s, name)[rows] = params[name]
+        s.friction_estimate[rows] = np.maximum(params["friction"] * (1.0 + params["friction_error"]), 0.02)
+        s.frequency_estimate[rows] = np.maximum(params["frequency"] * (1.0 + params["frequency_error"]), 2.0)
+        s.acceleration_estimate[rows] = GRAVITY * s.friction_estimate[rows]
+        s.period_estimate[rows] = 1.0 / s.frequency_estimate[rows]
+        mass, omega = PADDLE_MASS + wafer.MASS, 2.0 * np.pi * params["frequency"]
+        for axis in range(2):
+            sim.field("jnt_stiffness")[rows, self._flex_joints[axis]] = mass * omega * omega
+            sim.field("dof_damping")[rows, self._flex_dofs[axis]] = 2.0 * params["damping_ratio"] * mass * omega
+        for pair in self._pairs.tolist():
+            sim.field("pair_friction")[rows, pair, :2] = params["friction"][:, None]
+        moved = 1e-3 * params["beam_error"].reshape(-1, 2, 2)
+        s.beams[rows] = BEAMS + moved
+        s.jitter_us[rows] = params["jitter"]
+        unknown = 1e-6 * params["delay_error"]
+        s.edge_delay[rows] = RESPONSE_S + unknown
+        s.edge_jitter[rows] = 1e-6 * params["jitter"][:, None] * params["edge_noise"]
+        # the golden wafer has shown what the delays do at its speed
+        s.edge_bias[rows] = 1e-6 * params["encoder_noise"] - CALIBRATION_SPEED * unknown
+
+    def _choose_drift(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        """State of the arm at this wafer of the lot, and the placements of the wafers before it."""
+        sim = s.sim
+        number = params["wafer_number"]
+        ago = np.concatenate((np.arange(HISTORY, 0, -1), [0]))
+        share = warming((number[:, None] - ago) * params["cycle"][:, None], params["time_constant"][:, None])
+        growth = link_growth(params["arm_rise"][:, None] * share)
+        twist = 1e-3 * params["arm_twist"][:, None] * share
+        s.arm_growth[rows], s.arm_twist[rows] = growth[:, -1], twist[:, -1]
+        s.wafer_number[rows] = number
+        moved = 0.5 * (params["beam_error"][:, :2] + params["beam_error"][:, 2:])
+        past = 1e3 * placement_drift(growth[:, :-1], twist[:, :-1], BEAM_RADIUS, STATION_RADIUS) + moved[:, None, :]
+        s.past_placement_mm[rows] = past.reshape(rows.size, -1) + params["metrology_noise"]
+        for body in self._links.tolist():
+            sim.field("body_pos")[rows, body, 0] = LINK_LENGTH * (1.0 + growth[:, -1])
+        half, zero = 0.5 * twist[:, -1], np.zeros(rows.size)
+        sim.field("body_quat")[rows, self._base] = np.stack((np.cos(half), zero, zero, np.sin(half)), axis=-1)
+
+    def commence(self, s: Rows, rows: RowIndex) -> None:
+        """The wafer's seat, and zeros for what adds up."""
+        s.seat[rows] = self._seat_position[rows, :2]
+        for name in (
+            "edge_deviation_mm", "edges_latched", "fit_offset_mm", "fit_radius_mm", "fit_skew_mm", "slip_mm",
+            "slip_step_mm", "error_mm", "error_largest_mm",
+        ):  # fmt: skip
+            getattr(s, name)[rows] = 0.0
+        for name in ("edge_time", "move_time", "complete_s"):
+            getattr(s, name)[rows] = np.nan
+
+    def measure(self, s: Rows) -> None:
+        """Nothing beyond what `accumulate` needs: edges, slip and settling are about the whole step, not its end."""
+
+    def accumulate(self, s: Rows) -> None:
+        """Edges of the beams, latched positions, slip, and where the wafer is."""
+        centre = self._in_station(s)
+        self._sense_beams(s, centre)
+        self._latch_edges(s)
+        moved = self._seat_position[:, :2] - s.seat
+        slip_mm = np.maximum(s.slip_mm, 1e3 * np.sqrt(moved[:, 0] * moved[:, 0] + moved[:, 1] * moved[:, 1]))
+        s.slip_step_mm[...] = slip_mm - s.slip_mm
+        s.slip_mm[...] = slip_mm
+        self._find_placement(s, centre)
+
+    def _in_station(self, s: Rows) -> Array:
+        """Centre of the wafer (n, m, 2) in the frame of the station's direction, at the entries of the record."""
+        at = s.sensor_record[:, :, self._records["wafer_position"]]
+        c, d = np.cos(s.station_angle)[:, None], np.sin(s.station_angle)[:, None]
+        return np.stack((c * at[:, :, 0] + d * at[:, :, 1], c * at[:, :, 1] - d * at[:, :, 0]), axis=-1)
+
+    def _sense_beams(self, s: Rows, centre: Array) -> None:
+        """Times at which the sensors respond to the edges of this control step."""
+        quat = s.sensor_record[:, :, self._records["wafer_quaternion"]]
+        turned = np.arctan2(np.ascontiguousarray(quat[:, :, 3]), np.ascontiguousarray(quat[:, :, 0]))
+        yaw = 2.0 * turned - s.station_angle[:, None]
+        into, out_of = crossing_times(self._times, centre, yaw, 1e-3 * s.growth_mm, s.beams)
+        begin = (s.time_s - s.timing.control_dt)[:, None]
+        response = np.maximum(s.edge_delay + s.edge_jitter, 0.0)
+        for edges, found in (((0, 2), into), ((1, 3), out_of)):
+            for beam, edge in enumerate(edges):
+                seen = begin[:, 0] + found[:, beam] + response[:, edge]
+                first = np.isnan(s.edge_time[:, edge])
+                if edge in (1, 3):  # light that comes back before it was cut is no edge of a wafer
+                    first &= ~np.isnan(s.edge_time[:, edge - 1])
+                s.edge_time[:, edge] = np.where(first, seen, s.edge_time[:, edge])
+
+    def _latch_edges(self, s: Rows) -> None:
+        """Positions by the encoders at the instants at which the sensors responded."""
+        since = s.edge_time - (s.time_s - s.timing.control_dt)[:, None]
+        due = (s.edges_latched == 0.0) & (since >= 0.0) & (since <= self._times[-1])
+        if not due.any():
+            return
+        encoders = np.concatenate([s.sensor_record[:, :, part] for part in self._encoders], axis=-1)
+        angles = latch(self._times, encoders, np.where(due, since, np.nan))
+        shoulder = angles[..., 0] - s.station_angle[:, None]
+        elbow, wrist = shoulder + angles[..., 1], shoulder + angles[..., 1] + angles[..., 2]
+        reach = LINK_LENGTH * (np.cos(shoulder) + np.cos(elbow)) + WRIST_TO_WAFER * np.cos(wrist)
+        reach = np.round((reach + s.edge_bias) / RESOLUTION) * RESOLUTION
+        deviation = reach - GOLDEN_EDGES - RESPONSE_S * s.pass_speed[:, None]
+        s.edge_deviation_mm[...] = np.where(due, 1e3 * deviation, s.edge_deviation_mm)
+        s.edges_latched[...] = np.where(due, 1.0, s.edges_latched)
+        self._fit(s, due.any(axis=1) & s.edges_latched.all(axis=1))
+
+    def _fit(self, s: Rows, rows: NDArray[np.bool_]) -> None:
+        """The controller's own fit, in rows whose edges are complete."""
+        if not rows.any():
+            return
+        points = latched_points(s.edge_deviation_mm)
+        offset, radius = fit_circle(points)
+        expected = 1e3 * hot_radius(s.heating)
+        x = points[..., 0]
+        skew = 0.5 * ((x[:, 0] + x[:, 1]) - (x[:, 2] + x[:, 3]))
+        for name, values in (("fit_offset_mm", offset), ("fit_radius_mm", radius - expected), ("fit_skew_mm", skew)):
+            array = getattr(s, name)
+            array[...] = np.where(rows[:, None] if array.ndim == 2 else rows, values, array)
+
+    def _find_placement(self, s: Rows, centre: Array) -> None:
+        """Error of placement, and the instant from which on it has been in tolerance."""
+        dx, dy = centre[:, :, 0] - STATION_RADIUS, centre[:, :, 1]
+        error_sq = dx * dx + dy * dy
+        s.error_mm[:, 0], s.error_mm[:, 1] = 1e3 * dx[:, -1], 1e3 * dy[:, -1]
+        s.error_largest_mm[...] = 1e3 * np.sqrt(np.max(error_sq, axis=1))
+        begin = s.time_s - s.timing.control_dt
+        planned = np.maximum(s.pass_time, s.correction_start + s.correction_time)
+        end = np.where(s.corrected, planned, np.inf)
+        s.complete_s[...] = np.where(s.path_complete, end, np.nan)
+        out = (begin[:, None] + self._times < end[:, None] - 1e-9) | (error_sq > (1e-3 * TOLERANCE_MM) ** 2)
+        entries = out.shape[1]
+        last = entries - 1 - np.argmax(out[:, ::-1], axis=1)
+        some, ends_out = out.any(axis=1), out[:, -1]
+        since = begin + self._times[np.minimum(last + 1, entries - 1)]
+        kept = np.where(np.isnan(s.move_time), begin, s.move_time)
+        s.move_time[...] = np.where(ends_out, np.nan, np.where(some, since, kept))
+
+    def succeeded(self, s: Rows) -> NDArray[np.bool_]:
+        """Move complete, wafer in place throughout the control step."""
+        done: NDArray[np.bool_] = s.path_complete & (s.error_largest_mm <= TOLERANCE_MM)
+        return done
+
+    def failures(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
+        """Wafer lost, or out of place when nothing moves any more."""
+        late = s.time_s >= s.complete_s + GIVEN_UP_S  # NaN compares as not yet
+        return {"wafer_lost": s.slip_mm > LOST_MM, "misplaced": late & ~self.succeeded(s)}
+
+    def violations(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
+        """Slip beyond the placement tolerance."""
+        return {"slip": s.slip_mm > TOLERANCE_MM}
+
+    # -- observations, rewards, metrics -----------------------------------------------------------------------
+
+    def observe_path_remaining(self, s: Rows) -> Array:
+        """Commanded distance to the station."""
+        remaining: Array = (STATION_RADIUS - START_RADIUS - s.path_distance)[:, None]
+        return remaining
+
+    def observe_drift_mm(self, s: Rows) -> Array:
+        """What the beams do not see of the arm's drift."""
+        return 1e3 * placement_drift(s.arm_growth, s.arm_twist, BEAM_RADIUS, STATION_RADIUS)
+
+    def reward_time(self, s: Rows) -> Array:
+        """Every step costs its time."""
+        return np.full(s.n, s.timing.control_dt)
+
+    def _ending(self, s: Rows) -> NDArray[np.bool_]:
+        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
+        return self.succeeded(s) & (s.success_held_steps + 1 >= needed)
+
+    def reward_placement(self, s: Rows) -> Array:
+        """How close, once, when the episode ends with the move complete."""
+        share = s.error_largest_mm / TOLERANCE_MM
+        ended = self._ending(s) | self.failures(s)["misplaced"]
+        return np.where(ended, 1.0 / (1.0 + share * share), 0.0)
+
+    def reward_slip(self, s: Rows) -> Array:
+        """Slip of this step."""
+        return np.minimum(s.slip_step_mm / LOST_MM, 1.0)
+
+    def reward_failure(self, s: Rows) -> Array:
+        """Any failure."""
+        failed = self.failures(s)
+        return (failed["wafer_lost"] | failed["misplaced"]).astype(np.float64)
+
+    def reward_success(self, s: Rows) -> Array:
+        """Success reached at this step."""
+        return self._ending(s).astype(np.float64)
+
+    def metric_placement_error(self, s: Rows) -> Array:
+        """Distance of the centres, once the move is complete."""
+        return np.where(s.path_complete, s.error_largest_mm, np.nan)
+
+    def metric_placement_along(self, s: Rows) -> Array:
+        """Along the direction of the station."""
+        return np.where(s.path_complete, s.error_mm[:, 0], np.nan)
+
+    def metric_placement_across(self, s: Rows) -> Array:
+        """Across it."""
+        return np.where(s.path_complete, s.error_mm[:, 1], np.nan)
+
+    def metric_pass_time(self, s: Rows) -> Array:
+        """Between the sensors' first and last response."""
+        return np.max(s.edge_time, axis=1) - np.min(s.edge_time, axis=1)
+
+    def metric_wafers_per_hour(self, s: Rows) -> Array:
+        """Moves like this one and the rest of the handling, one after the other."""
+        rate: Array = 3600.0 / (HANDLING_S + s.move_time)
+        return rate
+
+    def metric_slip(self, s: Rows) -> Array:
+        """Slip in mm."""
+        slip: Array = s.slip_mm
+        return slip
+
+    def overlay(self, s: Rows, row: int) -> Overlay:
+        """The beams, the station's centre, and the edges that have been latched, on the wafer."""
+        c, d = np.cos(s.station_angle[row]), np.sin(s.station_angle[row])
+        turn = np.array([[c, -d], [d, c]])
+        low, high = BASE_HEIGHT + BEAM_LOW, BASE_HEIGHT + BEAM_HIGH
+        red, amber, cyan = (1.0, 0.12, 0.10, 1.0), (1.0, 0.55, 0.1, 1.0), (0.1, 0.8, 1.0, 1.0)
+        traces = []
+        for beam in s.beams[row]:
+            x, y = turn @ beam
+            traces.append((np.array([[x, y, low], [x, y, high]]), 0.002, red))
+        height = float(self._tcp_position[row, 2]) + 0.003
+        points = [(np.array([*(turn @ [STATION_RADIUS, 0.0]), height]), 0.008, amber)]
+        edges = latched_points(s.edge_deviation_mm[row]) * 1e-3
+        tcp = self._tcp_position[row, :2]
+        for edge in np.flatnonzero(s.edges_latched[row]).tolist():
+            points.append((np.array([*(tcp + turn @ edges[edge]), height]), 0.006, cyan))
+        return Overlay(points=points, traces=traces)
+
+
+def latched_points(deviation_mm: Array) -> Array:
+    """Edges (..., 4, 2) in the frame of the paddle, mm, from deviations (..., 4) of the latched positions."""
+    return edge_points(1e3 * GOLDEN_EDGES + deviation_mm, np.zeros(4), 1e3 * BEAMS)
+
+
+def _start() -> tuple[Term, ...]:
+    def error(name: str, sigma: float, unit: str, text: str, size: int = 1, cut: float = 3.0) -> Term:
+        return Normal(name, -cut * sigma, cut * sigma, unit, size, text, cut=cut)
+
+    return (
+        Choice("station", 0, len(MODULES) - 1, "1", description="process module"),
+        error("offset", 0.6, "mm", "wafer's centre on the paddle, along and across", 2),
+        Uniform("notch_angle", -np.pi, np.pi, "rad", description="direction of the notch on the paddle"),
+        Choice("notch_edge", 0, 39, "1", description="0 to 3: this edge passes its beam near the notch; else any"),
+        Uniform("notch_place", -1.2, 1.2, "mm", description="how near, along the rim"),
+        error("notch_error", 0.2, "deg", "direction of the notch, as the aligner and two hand-offs leave it"),
+        Uniform("heating", 0.0, 400.0, "K", description="wafer above room temperature, by the recipe"),
+        error("heating_error", 10.0, "K", "true temperature less the recipe's"),
+        error("radius_error", 0.01, "mm", "deviation of the cold wafer's radius"),
+        Uniform("friction", 0.10, 0.35, "1", description="Coulomb friction of the pads"),
+        error("friction_error", 0.05, "1", "relative error of the friction estimate"),
+        Uniform("frequency", 10.0, 20.0, "Hz", description="frequency of the arm's lowest mode"),
+        Uniform("damping_ratio", 0.01, 0.03, "1", description="damping ratio of that mode"),
+        error("frequency_error", 0.03, "1", "relative error of the frequency estimate"),
+        LogUniform("jitter", 2.0, 50.0, "us", description="standard deviation of a sensor's response time"),
+        error("edge_noise", 1.0, "1", "jitter of each edge, in standard deviations", 4, cut=4.0),
+        error("delay_error", 15.0, "us", "constant error of each edge's response time", 4),
+        error("encoder_noise", 2.0, "um", "error of each latched position", 4),
+        error("beam_error", 0.015, "mm", "motion of each beam since the calibration, along and across", 4),
+        Uniform("arm_rise", 0.0, 20.0, "K", description="steady-state warming of the links"),
+        Uniform("arm_twist", -0.15, 0.15, "mrad", description="steady-state twist of the column"),
+        Uniform("time_constant", 900.0, 3600.0, "s", description="of the arm's warming"),
+        Uniform("cycle", 40.0, 120.0, "s", description="time from wafer to wafer"),
+        Choice("wafer_number", HISTORY, 24, "1", description="wafers of the lot before this one"),
+        error("metrology_noise", 0.02, "mm", "error of each coordinate of each past placement", 2 * HISTORY),
+    )
+
+
+def _channels() -> tuple[Channel, ...]:
+    axes = ("along", "across")
+    past = tuple(f"{ago} ago, {axis}" for ago in range(HISTORY, 0, -1) for axis in axes)
+    return (
+        Channel("friction_estimate", 1, "1", 0.02, 0.5, offset=0.225, scale=0.08,
+                description="friction coefficient as past moves suggest it"),
+        Channel("frequency_estimate", 1, "Hz", 2.0, 30.0, offset=15.0, scale=3.0,
+                description="frequency of the lowest mode as past moves suggest it"),
+        Channel("jitter_us", 1, "us", 0.0, 250.0, offset=20.0, scale=20.0,
+                description="standard deviation of the sensors' response time, from commissioning"),
+        Channel("heating", 1, "K", -50.0, 600.0, offset=200.0, scale=120.0,
+                description="wafer above room temperature, by the recipe"),
+        Channel("notch_arc_mm", 4, "mm", -FAR_MM, FAR_MM, scale=4.0, labels=EDGES,
+                description="from the edge of a centred wafer to its notch along the rim, by the aligner"),
+        Channel("wafer_number", 1, "1", 0.0, 25.0, offset=13.0, scale=7.0, description="wafers of the lot before"),
+        Channel("past_placement_mm", 2 * HISTORY, "mm", -1.0, 1.0, scale=0.06, frame="station", labels=past,
+                description="placement errors of the wafers before by the controller's correction, from metrology"),
+        Channel("path_remaining", 1, "m", -0.01, 0.7, offset=0.3, scale=0.2, frame="path",
+                description="commanded distance to the station"),
+        Channel("path_speed", 1, "m/s", 0.0, 0.9, offset=0.3, scale=0.2, frame="path", description="commanded speed"),
+        Channel("pass_speed", 1, "m/s", 0.0, 0.9, offset=0.35, scale=0.2, frame="path",
+                description="speed past the beams in force, 0 before the first step"),
+        Channel("edges_latched", 4, "1", 0.0, 1.0, labels=EDGES, description="1 once the edge has been latched"),
+        Channel("edge_deviation_mm", 4, "mm", -20.0, 20.0, scale=1.0, frame="path", labels=EDGES,
+                description="latched position less that of the golden wafer, response time taken off; 0 before"),
+        Channel("fit_offset_mm", 2, "mm", -20.0, 20.0, scale=0.7, frame="paddle", labels=axes,
+                description="wafer's centre by the controller's circle fit; 0 before the last edge"),
+        Channel("fit_radius_mm", 1, "mm", -20.0, 20.0, scale=0.3, frame="paddle",
+                description="radius of that fit less the one that the recipe's temperature gives"),
+        Channel("fit_skew_mm", 1, "mm", -20.0, 20.0, scale=0.3, frame="paddle",
+                description="centre of the chord at beam 0 less that at beam 1: 0 on a circle"),
+        Channel("offset_mm", 2, "mm", -3.0, 3.0, scale=0.7, frame="paddle", labels=axes, group=PRIVILEGED,
+                description="wafer's centre on the paddle at the start"),
+        Channel("drift_mm", 2, "mm", -0.6, 0.6, scale=0.1, frame="station", labels=axes, group=PRIVILEGED,
+                description="drift of the arm that the beams do not see"),
+        Channel("growth_mm", 1, "mm", -0.2, 0.6, scale=0.1, group=PRIVILEGED, description="growth of the radius"),
+        Channel("notch_edge", 1, "1", -1.0, 3.0, scale=2.0, group=PRIVILEGED,
+                description="edge that passes near the notch, -1 for none on purpose"),
+        Channel("friction", 1, "1", 0.02, 0.5, group=PRIVILEGED, description="friction coefficient"),
+        Channel("frequency", 1, "Hz", 2.0, 30.0, group=PRIVILEGED, description="frequency of the lowest mode"),
+        Channel("slip_mm", 1, "mm", 0.0, 20.0, scale=1.0, group=PRIVILEGED, description="largest slip so far"),
+        Channel("error_mm", 2, "mm", -900.0, 900.0, scale=200.0, frame="station", labels=axes, group=PRIVILEGED,
+                description="wafer's centre from the station's centre"),
+    )  # fmt: skip
