@@ -28,7 +28,7 @@ from shopfloor.envs.randomization import (
     load_spec,
     spec_from,
 )
-from shopfloor.envs.registry import make_task, make_vector_env
+from shopfloor.envs.registry import make_env, make_task, make_vector_env
 from shopfloor.errors import ShopfloorError
 from shopfloor.eval.evaluate import evaluate
 from shopfloor.train.sb3_adapter import CellVecEnv
@@ -372,3 +372,25 @@ def test_an_episode_of_every_split_breaks_nothing(hard: Preset):
     trace = drive(cell, 40)
     assert all(np.isfinite(v).all() for v in trace.values())
     assert not cell.sim.failed.any()
+
+
+def test_a_forced_task_parameter_stays_where_a_term_acts_on_it() -> None:
+    env = make_env("shopfloor/WaferTransfer-v0", randomization="train")
+    _, info = env.reset(seed=1, options={"task_params": {"friction_error": 0.01}})
+    assert info["task_params"]["friction_error"] == info["randomization"]["friction_error"] == 0.01
+    _, info = env.reset(seed=1)
+    assert info["task_params"]["friction_error"] == info["randomization"]["friction_error"] != 0.01
+    both = {"task_params": {"friction_error": 0.01}, "randomization": {"friction_error": 0.02}}
+    with pytest.raises(ShopfloorError, match=r"both the task parameter 'friction_error' .* give one of them"):
+        env.reset(options=both)
+
+
+def test_a_state_from_before_randomization_brings_the_machine_as_designed_back() -> None:
+    plain, randomized = (make_env("shopfloor/ArmReach-v0", randomization=r) for r in (None, "train"))
+    plain.reset(seed=1)
+    randomized.reset(seed=5)
+    action = np.full(plain.action_space.shape, 0.5, dtype=np.float32)
+    randomized.step(action)
+    randomized.set_state(plain.get_state())
+    for _ in range(20):
+        assert np.array_equal(plain.step(action)[0], randomized.step(action)[0])

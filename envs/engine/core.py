@@ -218,7 +218,7 @@ class BatchedCell:
         drawn = None
         if randomizer is not None:
             drawn = randomizer.draw(seeds, episodes, randomization, split)
-            randomizer.process(drawn, sampled)
+            randomizer.process(drawn, sampled, params or ())
         elif randomization or split not in (None, NOMINAL):
             raise ShopfloorError(f"{type(self.task).__name__} declares no randomization")
         s.episode[rows] = episodes

@@ -181,6 +181,8 @@ class HumanViewer:
     def render(self, row: int = 0) -> None:
         """Show the present state of one row."""
         with self._viewer.lock():
+            if self.cell.randomizer is not None:
+                self.cell.randomizer.visuals(self.model, row)
             self.cell.sim.copy_row(row, self.model, self.data)
             self._viewer.user_scn.ngeom = 0
             draw_overlay(self._viewer.user_scn, self.cell.task.overlay(self.cell.s, row))

@@ -11,6 +11,7 @@ import difflib
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +312,9 @@ class Simulation:
             )
         for name, values in state["fields"].items():
             self.field(name)[...] = values
-        if state["fields"]:
+        for name in self._fields.keys() - state["fields"].keys():  # as designed when the state was saved
+            self._fields[name][...] = attrgetter(name)(self.model)
+        if self._fields:
             self.batch.state[...] = state["state"]
             self.batch.set_const()
             self._stale[...] = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -262,10 +262,27 @@ class Randomizer:
             out[name] = np.broadcast_to(array, (size,))
         return out
 
-    def process(self, drawn: Drawn, parameters: dict[str, Array]) -> None:
-        """Put the process terms into a sample of the start distribution, name -> (k,) or (k, size), in place."""
+    def process(self, drawn: Drawn, parameters: dict[str, Array], forced: Collection[str] = ()) -> None:
+        """Put the process terms into a sample of the start distribution, name -> (k,) or (k, size), in place.
+
+        Args:
+            drawn: the values.
+            parameters: the sample.
+            forced: parameters that the user has given, which stay as they are.
+
+        Raises:
+            ShopfloorError: if a parameter and the term that acts on it are both forced.
+        """
         for name, parameter in self._process.items():
             given, term, on = parameters[parameter], self.spec.term(name), drawn.active[name]
+            if parameter in forced:
+                if name in drawn.held:
+                    raise ShopfloorError(
+                        f"both the task parameter {parameter!r} and the randomization term {name!r}, which acts on it, "
+                        "are forced; give one of them"
+                    )
+                on[...] = False
+                drawn.values[name][...] = self._nominal[name]
             value = drawn.values[name]
             value = value[:, 0] if given.ndim == 1 else np.broadcast_to(value, given.shape)
             mask = on if given.ndim == 1 else on[:, None]
