@@ -121,6 +121,6 @@ def read_recording(path: Path, width: int, sizes: dict[str, int]) -> Recording:
 
 def _unbroken(seq: NDArray[Any], commands: Array) -> int:
     """Ticks from the first on in which frames follow one another and commands are finite."""
-    broken = ~np.isfinite(commands).all(axis=1)
+    broken: NDArray[np.bool_] = np.logical_not(np.isfinite(commands).all(axis=1))
     broken[1:] |= np.diff(seq) != 1
     return int(np.argmax(broken)) if broken.any() else len(commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,8 +54,8 @@ class Effect:
     modes: tuple[str, ...] = (RESET, STARTUP)
     targets: tuple[str, ...] = ()
     limits: tuple[float, float] = _ANY
-    nominal: dict[str, float | None] = field(default_factory=lambda: {SCALE: 1.0, ADD: 0.0, SET: None})
-    options: dict[str, float] = field(default_factory=dict)
+    nominal: Mapping[str, float | None] = field(default_factory=lambda: {SCALE: 1.0, ADD: 0.0, SET: None})
+    options: Mapping[str, float] = field(default_factory=dict)
     unit: str = ""
     description: str = ""
 

@@ -275,11 +275,11 @@ def _bind_mass(plant: Plant, term: Term) -> BoundTerm:
         plant.stale(rows)
 
     _possible(term, operate(operation, model.body_mass[body], term.distribution.support[0]))
-    known = model.body_mass[body] if term.nominal is None else term.nominal
     labels = _labels(term, found, 1)
+    known = model.body_mass[body][: len(labels)] if term.nominal is None else term.nominal
     fields = {"body_mass": body, "body_inertia": (body[:, None] * 3 + np.arange(3)).reshape(-1)}
     fields |= compensation.fields
-    return BoundTerm(term, labels, known[: len(labels)] if term.nominal is None else known, fields, apply)
+    return BoundTerm(term, labels, known, fields, apply)
 
 
 class _Compensation:

@@ -246,9 +246,9 @@ class Spec:
                 f"randomization {self.name!r}: needs 1 < ood_near.widen < ood_far.widen, got {self.near.widen} and "
                 f"{self.far.widen}"
             )
-        for split, own in ((OOD_NEAR, self.near), (OOD_FAR, self.far)):
+        for shell_name, own in ((OOD_NEAR, self.near), (OOD_FAR, self.far)):
             for name in own.ranges:
-                self._shell(self.term(name), split)
+                self._shell(self.term(name), shell_name)
         self._check_files()
 
     def _check_files(self) -> None:

@@ -93,7 +93,8 @@ def resolve(model: mujoco.MjModel, term: Term, field: str = "") -> Found:
         return Found(tuple(names[i] for i in ids), np.array(ids, dtype=np.intp))
     start = model.jnt_qposadr if field.startswith("qpos") else model.jnt_dofadr
     counts = _POSITIONS if field.startswith("qpos") else _FREEDOMS
-    labels, index = [], []
+    labels: list[str] = []
+    index: list[int] = []
     for i in ids:
         width = counts[int(model.jnt_type[i])]
         labels += [names[i]] if width == 1 else [f"{names[i]}[{j}]" for j in range(width)]
