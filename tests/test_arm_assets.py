@@ -51,6 +51,14 @@ PUBLISHED = {
         "range": [(-132, 132), (-150, 150), (-200, 0), (-360, 360)], "speed": [375, 600, 1100, 2000], "mass": 17.0,
         "payload": 6.0, "reach": 0.600,
     },
+    "ar1440": {
+        "range": [(-170, 170), (-90, 155), (-85, 150), (-150, 150), (-135, 90), (-210, 210)],
+        "speed": [230, 200, 230, 430, 430, 630], "mass": 150.0, "payload": 12.0, "reach": 1.440,
+    },
+    "arcmate100id": {
+        "range": [(-170, 170), (-90, 145), (-180, 267), (-190, 190), (-180, 180), (-450, 450)],
+        "speed": [260, 240, 260, 430, 450, 720], "mass": 145.0, "payload": 12.0, "reach": 1.441,
+    },
     "ur10e": {
         "range": [(-360, 360), (-360, 360), (-180, 180), (-360, 360), (-360, 360), (-360, 360)],
         "speed": [120, 120, 180, 180, 180, 180], "torque": [330, 330, 150, 56, 56, 56], "mass": 33.5, "payload": 12.5,
@@ -189,6 +197,17 @@ def fanuc(q):
     return p, r @ np.array([[0, 0, 1.0], [0, -1, 0], [1, 0, 0]])
 
 
+def yaskawa(q):
+    """Flange of the AR1440/MA1440 by its published offsets: 450 up, 155, 614, 200, 640 and 100 mm."""
+    s, low, u, r, b, t = q
+    shoulder = turn("z", s) @ np.array([0.155, 0, 0]) + (0, 0, 0.450)
+    lower = turn("z", s) @ turn("y", low)
+    fore = lower @ turn("y", -u)
+    wrist = shoulder + lower @ np.array([0, 0, 0.614]) + fore @ np.array([0.640, 0, 0.200])
+    hand = fore @ turn("x", -r) @ turn("y", -b)
+    return wrist + hand @ np.array([0.100, 0, 0]), hand @ turn("x", -t) @ np.array([[0, 0, 1.0], [0, -1, 0], [1, 0, 0]])
+
+
 def craig(q):
     """Flange by the modified Denavit-Hartenberg matrices that Franka publishes."""
     a, d = (0, 0, 0, 0.0825, -0.0825, 0, 0.088, 0), (0.333, 0, 0.316, 0, 0.384, 0, 0, 0.107)
@@ -229,7 +248,10 @@ def kuka(q):
     return denavit((0.36, 0, 0.42, 0, 0.40, 0, 0.126), (0,) * 7, (-1, 1, 1, -1, -1, 1, 0), q)
 
 
-FORWARD = {"m10id12": fanuc, "fr3": craig, "iiwa14": kuka, "scara": planar, "ur10e": universal}
+FORWARD = {
+    "m10id12": fanuc, "fr3": craig, "iiwa14": kuka, "scara": planar, "ur10e": universal, "ar1440": yaskawa,
+    "arcmate100id": fanuc,
+}  # fmt: skip
 
 
 def test_flange_follows_the_published_kinematics(robot_name):
@@ -298,6 +320,7 @@ def farthest(name: str, measure, tries: int = 12) -> float:
     ("name", "measure", "tolerance"),
     [
         ("m10id12", lambda d: np.hypot(*d.body("link_5").xpos[:2]), 0.002),  # wrist centre from the axis of joint 1
+        ("ar1440", lambda d: np.hypot(*d.body("link_5").xpos[:2]), 0.002),
         ("iiwa14", lambda d: np.linalg.norm(d.body("link_6").xpos - d.body("link_2").xpos), 1e-4),
         ("scara", lambda d: np.hypot(*d.site("flange").xpos[:2]), 1e-4),
         # The data sheet's 855 mm is 3 mm less than the maker's own kinematics give.

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 
 from ...errors import ShopfloorError
-from . import fr3, iiwa14, industrial_scara, m10id12, ur10e
+from . import ar1440, arcmate100id, fr3, iiwa14, industrial_scara, m10id12, ur10e
 from .arm_drive import Actuators, Axis
 
 Vector = tuple[float, ...]
@@ -172,6 +172,15 @@ ARMS: dict[str, Arm] = {
             "scara", "Epson LS6-602-class four-axis SCARA", industrial_scara.AXES, home=industrial_scara.HOME,
             reach=industrial_scara.REACH, payload=industrial_scara.PAYLOAD, base_height=0.20,
             add=industrial_scara.add_industrial_scara,
+        ),
+        _from_axes(
+            "ar1440", "Yaskawa AR1440/MA1440-class arc-welding robot", ar1440.AXES, home=ar1440.HOME,
+            reach=ar1440.REACH, payload=ar1440.PAYLOAD, base_height=-0.55, add=ar1440.add_ar1440,
+        ),
+        _from_axes(
+            "arcmate100id", "FANUC ARC Mate 100iD-class arc-welding robot", arcmate100id.AXES,
+            home=arcmate100id.HOME, reach=arcmate100id.REACH, payload=arcmate100id.PAYLOAD, base_height=-0.55,
+            add=arcmate100id.add_arcmate100id,
         ),
     )
 }  # fmt: skip
