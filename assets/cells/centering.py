@@ -1,7 +1,7 @@
 """Transfer chamber whose stations have two through-beams before the slit valve: the cell of active wafer centring.
 
-A wafer on its way into a station cuts both beams twice. Where the robot's encoders stand at these four edges tells where
-the wafer lies on the paddle.
+A wafer on its way into a station cuts both beams twice. Where the robot's encoders stand at these four edges tells
+where the wafer lies on the paddle.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .wafer_cell import turn_quat
 
 CAMERAS = ("beams", "overview", "top", "wafer")
 
-# Damping of the friction directions times the timestep. Closer to 2, where contacts become unstable, than in the transfer
-# chamber: the remaining drift of a carried wafer (see there) is half as large, which at 1 ms is as small as the chamber's
-# at 0.5 ms, and there are no contacts but those of the pads.
+# Damping of the friction directions times the timestep. Closer to 2, where contacts become unstable, than in the
+# transfer chamber: the drift that is left of a carried wafer (see there) is half as large, which at 1 ms is as small as
+# the chamber's at 0.5 ms, and there are no contacts but those of the pads.
 FRICTION_DAMPING_RATIO = 1.95
 
 BEAM_RADIUS = 0.70  # m, robot axis to the line of the beams, inside the chamber wall

@@ -56,9 +56,9 @@ class WaferCenter(Task):
     On the way in the wafer cuts two through-beams. The controller latches the encoders at each of the four edges, when
     the sensor responds: after a delay, with jitter, so that an error in time is an error in place that grows with
     speed. An edge may run into the wafer's notch, whose direction the aligner tells roughly; the wafer is hot and
-    larger than at room temperature by an amount that the recipe tells roughly; and the arm's flexible mode, which no encoder sees, rings. The wafer is held by
-    friction alone: if it slips before the beams, the beams see it; if it slips while the robot brakes behind them,
-    nobody does.
+    larger than at room temperature, by an amount that the recipe tells roughly; and the arm's flexible mode, which no
+    encoder sees, rings. Friction alone holds the wafer: if it slips before the beams, the beams see it; if it slips
+    while the robot brakes behind them, nobody does.
 
     The arm warms up over the lot. Its links grow and its column twists, which the beams see only as far as they stand:
     the part that grows between beams and station stays, together with what the beams themselves have moved since they
@@ -99,10 +99,10 @@ class WaferCenter(Task):
 
     # Success is worth more than all the time of the slowest move, so that speed never pays for a wafer out of place.
     rewards = {
-        "time": Reward(-1.0, "control period in s"),
+        "time": Reward(-2.0, "control period in s"),
         "placement": Reward(2.0, "at the end of the move: 1 / (1 + (error / 0.1 mm)^2)"),
         "slip": Reward(-1.0, "share of the slip at which a wafer is lost that this step uses up"),
-        "failure": Reward(-4.0, "1 at the step in which the wafer is lost or found misplaced"),
+        "failure": Reward(-6.0, "1 at the step in which the wafer is lost or found misplaced"),
         "success": Reward(4.0, "1 at the step in which success is reached"),
     }
     metrics = {
@@ -132,7 +132,7 @@ class WaferCenter(Task):
         """Speed, share of friction and correction."""
         return BeamPass(
             ARM_JOINTS, self.correction, (START_RADIUS, BEFORE, BEHIND, STATION_RADIUS),
-            (LINK_LENGTH, WRIST_TO_WAFER), speed=(0.10, 0.80), utilization=(0.3, 1.5),
+            (LINK_LENGTH, WRIST_TO_WAFER), speed=(0.15, 0.80), utilization=(0.3, 1.5),
             correction_mm=CORRECTION_MM[self.correction],
         )  # fmt: skip
 
@@ -484,9 +484,9 @@ def _start() -> tuple[Term, ...]:
         error("edge_noise", 1.0, "1", "jitter of each edge, in standard deviations", 4, cut=4.0),
         error("delay_error", 15.0, "us", "constant error of each edge's response time", 4),
         error("encoder_noise", 2.0, "um", "error of each latched position", 4),
-        error("beam_error", 0.015, "mm", "motion of each beam since the calibration, along and across", 4),
+        error("beam_error", 0.03, "mm", "motion of each beam since the calibration, along and across", 4),
         Uniform("arm_rise", 0.0, 20.0, "K", description="steady-state warming of the links"),
-        Uniform("arm_twist", -0.15, 0.15, "mrad", description="steady-state twist of the column"),
+        Uniform("arm_twist", -0.3, 0.3, "mrad", description="steady-state twist of the column"),
         Uniform("time_constant", 900.0, 3600.0, "s", description="of the arm's warming"),
         Uniform("cycle", 40.0, 120.0, "s", description="time from wafer to wafer"),
         Choice("wafer_number", HISTORY, 24, "1", description="wafers of the lot before this one"),

@@ -1,8 +1,8 @@
 """Thermal drift of a robot arm over a lot, and what of it active wafer centring does not see.
 
 The arm warms up to its steady state with one time constant. Its links grow, so that it reaches further than its
-controller believes, and the column twists. Beams that are fixed to the chamber see both, but as they are where the wafer
-passes the beams: the correction is right there and wrong in the station by what grows between the two.
+controller believes, and the column twists. Beams that are fixed to the chamber see both, but as they are where the
+wafer passes the beams: the correction is right there and wrong in the station by what grows between the two.
 
 Sources: linear expansion of aluminium 23e-6 1/K, e.g. CRC Handbook of Chemistry and Physics; first-order warming is the
 lumped-capacity solution of any heat transfer textbook.

@@ -1,7 +1,7 @@
 """Beam pass: one radial move into a station at constant speed past the beams, and one correction of where it ends.
 
-Two decisions a move, which is what a host sends to today's controllers: speed and acceleration when the move begins, the
-correction once the last edge is latched.
+Two decisions a move, which is what a host sends to today's controllers: speed and acceleration when the move begins,
+the correction once the last edge is latched.
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ beam 1 in, beam 1 out; the leading edge of a wafer lies on the far side of its c
 
 What an edge knows is a time, so that its error lies along the travel: the estimators here weigh that error, not the
 distance from the circle. An edge that runs into the notch comes late (in) or early (out) by up to a millimetre and has
-to be left out. That there is one shows as chords that are not centred on one line, but two edges explain it equally well,
-the one in the notch and the one diametrically opposite: which one it is takes the direction of the notch, which the
-aligner has left it in, and what is left takes a radius that is known.
+to be left out. That there is one shows as chords that are not centred on one line, but with beams at equal distances
+from the way two edges explain it equally well, the one in the notch and the one diametrically opposite: which one it is
+takes the direction of the notch as the aligner has left it, and what is left takes a radius that is known.
 
-All functions take any leading shape and sum in fixed order, so that a row's result does not depend on other rows. Lengths
-are in one unit of the caller's choice, except where a name says mm.
+All functions take any leading shape and sum in fixed order, so that a row's result does not depend on other rows.
+Lengths are in one unit of the caller's choice, except where a name says mm.
 
 Sources: candidate centres of point pairs and rejection of those on a notch, US patent 5706201 (Fortrend, 1998);
 algebraic circle fit, I. Kasa, "A circle fitting procedure and its error analysis", IEEE Trans. Instrum. Meas. 25, 1976;
@@ -112,8 +112,9 @@ def _solve(columns: Array, target: Array, weights: Array, prior: tuple[float, ..
     m11, m12, m22 = a * f - c * c, b * c - a * e, a * d - b * b
     det = a * m00 + b * m01 + c * m02
     det = np.where(np.abs(det) > 1e-300, det, np.inf)
-    return np.stack((m00 * p + m01 * q + m02 * r, m01 * p + m11 * q + m12 * r, m02 * p + m12 * q + m22 * r), -1) / (
-        det[..., None]
+    return (
+        np.stack((m00 * p + m01 * q + m02 * r, m01 * p + m11 * q + m12 * r, m02 * p + m12 * q + m22 * r), -1)
+        / (det[..., None])
     )
 
 
