@@ -20,6 +20,7 @@ NAMESPACE = "shopfloor"
 # id without namespace -> task class, relative to this package; a class itself where `register_task` has added one
 TASKS: dict[str, str | type[Task]] = {
     "ArmReach-v0": "arms.reach:ArmReach",
+    "WaferCenter-v0": "wafer.center:WaferCenter",
     "WaferTransfer-v0": "wafer.transfer:WaferTransfer",
 }
 
@@ -140,4 +141,4 @@ def register_all() -> None:
 
 
 # time limits in control steps, here so that registration imports no task; a test compares them with the tasks
-MAX_STEPS: dict[str, int] = {"ArmReach-v0": 150, "WaferTransfer-v0": 200}
+MAX_STEPS: dict[str, int] = {"ArmReach-v0": 150, "WaferCenter-v0": 150, "WaferTransfer-v0": 200}

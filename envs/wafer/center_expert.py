@@ -51,7 +51,8 @@ class CenterExpert:
         self.correction = correction
         self.speed, self.utilization = speed, utilization
         self.notch_window_mm = notch_window_mm
-        self.accuracy = accuracy if accuracy is not None else Accuracy()
+        # beams that have moved since the calibration look like a misfit of the edges and like another radius
+        self.accuracy = accuracy if accuracy is not None else Accuracy(edge=0.03, radius=0.03)
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
         """Nothing is kept between steps."""
