@@ -151,7 +151,7 @@ class WaferCenter(Task):
         self._wafer = int(sim.qpos_index(("wafer_free",))[0])
         self._controls = sim.ids("actuator", [f"{j}_position" for j in ARM_JOINTS])
         self._links = sim.ids("body", ("forearm", "wrist_hub"))
-        self._base = sim.id("body", "base")
+        self._column = sim.id("body", "column")
         self._pairs = sim.ids("pair", PAD_PAIRS)
         self._keyframe = sim.id("key", "home")
         self._tcp_position = sim.output("site_xpos", "site", "tcp")
@@ -258,7 +258,7 @@ class WaferCenter(Task):
         for body in self._links.tolist():
             sim.field("body_pos")[rows, body, 0] = LINK_LENGTH * (1.0 + growth[:, -1])
         half, zero = 0.5 * twist[:, -1], np.zeros(rows.size)
-        sim.field("body_quat")[rows, self._base] = np.stack((np.cos(half), zero, zero, np.sin(half)), axis=-1)
+        sim.field("body_quat")[rows, self._column] = np.stack((np.cos(half), zero, zero, np.sin(half)), axis=-1)
 
     def commence(self, s: Rows, rows: RowIndex) -> None:
         """The wafer's seat, and zeros for what adds up."""
