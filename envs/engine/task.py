@@ -199,6 +199,11 @@ class Task(ABC):
     references: ClassVar[Sequence[str]] = ()
     randomization: str | None = None
 
+    @property
+    def render_fps(self) -> int:
+        """Pictures a second at which an episode is seen as it happens: one for each control step."""
+        return round(self.timing.control_hz)
+
     @abstractmethod
     def cell(self, visual: bool) -> mujoco.MjSpec:
         """The cell's model; without visual geometry for stepping, with it for pictures."""

@@ -357,7 +357,7 @@ def _final(observations: Any, done: NDArray[np.bool_]) -> NDArray[Any]:
 
 def env_metadata(task: Task, autoreset_mode: AutoresetMode | None = None) -> dict[str, Any]:
     """Gymnasium metadata of a task's environments."""
-    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": round(task.timing.control_hz)}
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": task.render_fps}
     if autoreset_mode is not None:
         metadata["autoreset_mode"] = autoreset_mode
     return metadata

@@ -211,10 +211,14 @@ class Paced:
         sim: the simulator that is to be scheduled.
         tools: its tools.
         margin: share by which the interval is longer than the bound on the time per wafer.
+
+    Attributes:
+        delay: (n, W) time by which the release of each wafer is put off further, s; 0 unless somebody sets it.
     """
 
     def __init__(self, sim: ClusterSimulator, tools: Sequence[Tool], margin: float = 0.05) -> None:
         self.sim = sim
+        self.delay = np.zeros((sim.num_rows, sim.shape.lot))
         single = [replace(tool, robot=replace(tool.robot, arms=1)) for tool in tools]
         self.interval = (1.0 + margin) * np.array([lower_bound(tool) for tool in single])
         # from the start of taking a raw wafer to the end of loading it
@@ -232,6 +236,7 @@ class Paced:
         loaded = np.where(last >= 0, state.loaded[view.rows, np.maximum(last, 0), 0], -FOREVER)
         arrival = np.where(state.robot_at == view.source[:, LOCK], 0.0, tools.move)
         release = loaded + (self.interval - self.transport)[rows] - arrival
+        release += self.delay[rows, np.minimum(last + 1, sim.shape.lot - 1)]
         asked = np.maximum(view.source_ready, view.target_ready)
         asked[:, LOCK] = np.maximum(asked[:, LOCK], release)
         blocked = np.take_along_axis(view.cleaning, view.target, axis=1)

@@ -187,18 +187,19 @@ class ClusterSimulator:
         """(n,) whether the lot is finished."""
         return np.asarray(self.state.delivered >= self.tools.lot)
 
-    def step(self, actions: Ints, until: Array | None = None) -> None:
+    def step(self, actions: Ints, until: Array | None = None, resting: Bools | None = None) -> None:
         """Carry out one decision in every row whose lot is not done.
 
         Args:
             actions: (n,) numbers of actions; ignored in rows that are done.
             until: (n,) latest end of a WAIT, s; default none. A WAIT that has one is allowed at any time. The
                 robot's own waiting in front of a station is not cut short.
+            resting: (n,) rows that take no decision, whose actions are ignored; default none.
 
         Raises:
             ShopfloorError: an action is masked.
         """
-        active = ~self.done
+        active = ~self.done if resting is None else ~self.done & ~resting
         limit = np.full(self.num_rows, np.inf) if until is None else until
         self._check(actions, active, limit)
         kind, station = self.kind[actions], self.station[actions]
@@ -208,10 +209,22 @@ class ClusterSimulator:
         leaving = np.flatnonzero(active & (kind == VENT))
         if len(leaving):
             self._vent(leaving, station[leaving])
-        resting = np.flatnonzero(active & (kind == WAIT))
-        if len(resting):
-            self._rest(resting, limit[resting])
+        waiting = np.flatnonzero(active & (kind == WAIT))
+        if len(waiting):
+            self._rest(waiting, limit[waiting])
         self._update_mask()
+
+    def overstays(self) -> Array:
+        """Time (n, W, J) in s by which each wafer's stay at each step was longer than its window, below 0 for shorter
+        ones; -inf for wafers that have not left and steps that are not.
+        """  # noqa: D205
+        state, tools = self.state, self.tools
+        serves = tools.serves[:, LOCK + 1 :]
+        settle, window = (
+            np.where(serves, values[:, None, :], np.inf).min(axis=2) for values in (tools.settle, tools.residency)
+        )
+        stay = state.lifted - state.loaded - state.duration - (settle + window)[:, None]
+        return np.where(np.isnan(stay), -np.inf, stay)
 
     def save(self) -> dict[str, NDArray[np.generic]]:
         """A copy of the state by name."""
