@@ -21,7 +21,7 @@ _ITERATIONS = 14  # of the Illinois method, on a function that is almost linear
 
 def record_times(substeps: int, timestep: float) -> Array:
     """Times (substeps,) in s since the control step began of the entries of `Simulation.follow`'s record."""
-    times = np.arange(substeps) * timestep
+    times: Array = np.arange(substeps, dtype=np.float64) * timestep
     times[-1] = substeps * timestep
     return times
 
