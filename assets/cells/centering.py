@@ -83,7 +83,7 @@ def centering(*, timestep: float = 0.001, soft: Flexure | None = None, visual: b
     _add_sensors(spec)
     if visual:
         z = chamber.BASE_HEIGHT + 0.5 * (BEAM_LOW + BEAM_HIGH)
-        look.add_camera(world, "beams", (-0.42, -0.98, 1.74), (0.62, 0.03, z), 46.0)
+        look.add_camera(world, "beams", (-0.68, -1.06, 1.86), (0.46, 0.10, z - 0.04), 48.0)
     return spec
 
 
