@@ -21,6 +21,8 @@ NAMESPACE = "shopfloor"
 TASKS: dict[str, str | type[Task]] = {
     "ArmReach-v0": "arms.reach:ArmReach",
     "WaferCenter-v0": "wafer.center:WaferCenter",
+    "WaferSlotPick-v0": "wafer.slot:WaferSlotPick",
+    "WaferSlotPlace-v0": "wafer.slot:WaferSlotPlace",
     "WaferTransfer-v0": "wafer.transfer:WaferTransfer",
 }
 
@@ -141,4 +143,10 @@ def register_all() -> None:
 
 
 # time limits in control steps, here so that registration imports no task; a test compares them with the tasks
-MAX_STEPS: dict[str, int] = {"ArmReach-v0": 150, "WaferCenter-v0": 150, "WaferTransfer-v0": 200}
+MAX_STEPS: dict[str, int] = {
+    "ArmReach-v0": 150,
+    "WaferCenter-v0": 150,
+    "WaferSlotPick-v0": 300,
+    "WaferSlotPlace-v0": 300,
+    "WaferTransfer-v0": 200,
+}

@@ -154,7 +154,9 @@ def compiled(cell: BatchedCell, row: int) -> mujoco.MjModel:
     spec = cell.task.cell(visual=False)
     values = {name: array[row] for name, array in cell.sim._fields.items()}
     model = cell.model
-    by_id = {"body": model.body, "jnt": model.joint, "dof": model.joint, "actuator": model.actuator}
+    by_id = {
+        "body": model.body, "jnt": model.joint, "dof": model.joint, "actuator": model.actuator, "geom": model.geom,
+    }  # fmt: skip
     for name, value in values.items():
         kind, _, field = name.partition("_")
         if name == "opt.gravity":
@@ -171,6 +173,9 @@ def compiled(cell: BatchedCell, row: int) -> mujoco.MjModel:
         elif kind == "actuator":
             for actuator in spec.actuators:
                 setattr(actuator, field, value[by_id[kind](actuator.name).id])
+        elif name == "geom_pos":
+            for geom in spec.geoms:
+                geom.pos = value[by_id[kind](geom.name).id]
         else:
             raise AssertionError(f"the test cannot set {name}: extend it")
     if any(b.startswith("body_i") for b in values):
