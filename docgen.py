@@ -25,7 +25,7 @@ from .envs.engine.task import Task
 from .envs.engine.vector_env import CellVectorEnv
 from .envs.randomization import load_spec
 from .envs.randomization.describe import distribution_text, drawn_text, split_texts, target_text
-from .envs.registry import env_ids, make_task, task_arguments, task_class
+from .envs.registry import env_ids, event_driven_ids, make_task, task_arguments, task_class
 from .envs.sensing import POLICY, PRIVILEGED, Channel
 from .errors import ShopfloorError
 
@@ -148,7 +148,8 @@ def _actions(env_id: str) -> str:
     return "\n\n".join(parts)
 
 
-def _observations(task: Task) -> str:
+def observations_section(task: Task) -> str:
+    """The channels, group by group."""
     parts = []
     texts = {
         POLICY: "What the policy sees, in this order, in physical units.",
@@ -212,7 +213,8 @@ def _rewards(task: Task) -> str:
     return f"{text}\n\n{table(('Term', 'Weight', 'Value'), rows)}"
 
 
-def _starts(task: Task) -> str:
+def starts_section(task: Task) -> str:
+    """The start distribution."""
     seen = {c.name: c.group for c in task.channels}
     rows = []
     for term in task.start:
@@ -228,7 +230,8 @@ def _starts(task: Task) -> str:
     return f"{text}\n\n{table(head, rows)}"
 
 
-def _randomization(task: Task) -> str:
+def randomization_section(task: Task) -> str:
+    """The terms of the randomization spec and its splits."""
     if task.randomization is None:
         return ""
     spec = load_spec(task.randomization)
@@ -271,7 +274,8 @@ def _ends(task: Task) -> str:
     return f"{text}\n\n{table(('`termination_reason`', 'Episode', 'When'), rows)}"
 
 
-def _metrics(task: Task) -> str:
+def metrics_section(task: Task) -> str:
+    """The metrics."""
     rows = [
         (code(name) + (" (main)" if name == task.main_metric else ""), m.unit, m.better, m.description)
         for name, m in task.metrics.items()
@@ -279,7 +283,8 @@ def _metrics(task: Task) -> str:
     return table(("Metric", "Unit", "Better", "Meaning"), rows)
 
 
-def _arguments(owner: Any, parameters: dict[str, inspect.Parameter]) -> str:
+def argument_table(owner: Any, parameters: dict[str, inspect.Parameter]) -> str:
+    """What the arguments of a class or function mean."""
     _, described = docstring(owner)
     _, of_pictures = docstring(CellRenderer)
     rows = []
@@ -331,7 +336,8 @@ def _terms(task: Task) -> list[str]:
     return [] if task.randomization is None else [t.name for t in load_spec(task.randomization).terms]
 
 
-def _scripted(task: Task) -> str:
+def scripted_section(task: Task) -> str:
+    """What expert and oracle do."""
     parts = [f"**Expert.** {docstring(type(task.expert()))[0]}"]
     oracle = task.oracle()
     if oracle is not None:
@@ -349,41 +355,48 @@ def page(env_id: str) -> str:
     body, _ = docstring(type(task))
     own = task_arguments(env_id)
     name = title(env_id)
-    argument_text = _arguments(type(task), own) if own else "None of its own."
+    argument_text = argument_table(type(task), own) if own else "None of its own."
     changes = _differences(env_id)
     history = table(("Version", "Changes"), [(code(v), text) for v, text in task.versions.items()])
     argument_parts = (argument_text, changes, f"Arguments of every environment: see [the index]({INDEX}).")
     sections = [
         ("Description", body),
         ("Action space", _actions(env_id)),
-        ("Observation space", _observations(task)),
+        ("Observation space", observations_section(task)),
         ("Rewards", _rewards(task)),
-        ("Starting state and randomization", _starts(task)),
-        ("Domain randomization", _randomization(task)),
+        ("Starting state and randomization", starts_section(task)),
+        ("Domain randomization", randomization_section(task)),
         ("Episode end", _ends(task)),
-        ("Metrics", _metrics(task)),
+        ("Metrics", metrics_section(task)),
         ("Arguments", "\n\n".join(filter(None, argument_parts))),
-        ("Scripted policies", _scripted(task)),
+        ("Scripted policies", scripted_section(task)),
         ("Version history", history),
         ("References", "\n".join(f"- {reference}" for reference in task.references)),
     ]
+    return compose(name, task, _overview(env_id, task, env), sections)
+
+
+def compose(name: str, task: Any, overview: str, sections: Sequence[tuple[str, str]]) -> str:
+    """A page of its title, picture, overview and sections."""
     head = [
         NOTE,
         f"# {name}",
         f"![{name}](../images/{name}.png)",
-        f"{_sentence(task.title)}",
-        _overview(env_id, task, env),
+        f"{sentence(task.title)}",
+        overview,
     ]
     return "\n\n".join([*head, *(f"## {heading}\n\n{text}" for heading, text in sections if text)]) + "\n"
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """A line of a table as a sentence."""
     return f"{text[:1].upper()}{text[1:]}."
 
 
 def index() -> str:
     """The page that lists all environments and what they share."""
+    from .docgen_event_driven import event_driven_row
+
     rows = []
     for env_id in env_ids():
         task, name = make_task(env_id), title(env_id)
@@ -392,7 +405,7 @@ def index() -> str:
             (
                 f"[{env_id.rpartition('/')[2]}]({name}.md)",
                 f'<img src="../images/{name}.png" width="240" alt="{name}">',
-                _sentence(task.title),
+                sentence(task.title),
                 str(len(task.make_action().terms)),
                 str(sees),
                 f"{number(task.timing.control_hz)} Hz",
@@ -400,6 +413,7 @@ def index() -> str:
                 f"{code(task.main_metric)}, {task.metrics[task.main_metric].unit}",
             )
         )
+    rows += [event_driven_row(env_id) for env_id in event_driven_ids()]
     head = ("Id", "", "Task", "Actions", "Observations", "Control", "Limit", "Main metric")
     parts = [
         NOTE,
@@ -407,9 +421,9 @@ def index() -> str:
         table(head, rows),
         "## Arguments of every environment",
         "Besides those of its task, `gymnasium.make` passes on:",
-        _arguments(CellEnv, own_parameters(CellEnv)),
+        argument_table(CellEnv, own_parameters(CellEnv)),
         "and `gymnasium.make_vec`:",
-        _arguments(CellVectorEnv, own_parameters(CellVectorEnv)),
+        argument_table(CellVectorEnv, own_parameters(CellVectorEnv)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -422,7 +436,10 @@ def own_parameters(env: type) -> dict[str, inspect.Parameter]:
 
 def pages() -> dict[str, str]:
     """All pages by file name."""
+    from .docgen_event_driven import event_driven_page
+
     out = {f"{title(env_id)}.md": page(env_id) for env_id in env_ids()}
+    out |= {f"{title(env_id)}.md": event_driven_page(env_id) for env_id in event_driven_ids()}
     return {INDEX: index(), **out}
 
 
@@ -430,6 +447,17 @@ def picture(env_id: str, path: Path) -> None:
     """Render an environment in the middle of the expert's work, small enough for a repository."""
     from PIL import Image
 
+    from .docgen_event_driven import event_driven_picture
+
+    drawn = event_driven_picture(env_id) if env_id in event_driven_ids() else _picture(env_id)
+    image = Image.fromarray(np.asarray(drawn))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, optimize=True)
+    if path.stat().st_size > PICTURE_BYTES:
+        image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+
+
+def _picture(env_id: str) -> Any:
     from .envs.inspect_cli import Playback
 
     play = Playback(make_task(env_id), "expert")
@@ -437,13 +465,9 @@ def picture(env_id: str, path: Path) -> None:
         play.step()
     renderer = CellRenderer(play.cell, *PICTURE_SIZE)
     try:
-        image = Image.fromarray(np.asarray(renderer.render()))
+        return renderer.render()
     finally:
         renderer.close()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, optimize=True)
-    if path.stat().st_size > PICTURE_BYTES:
-        image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 def stale(folder: Path, expected: dict[str, str]) -> list[str]:
@@ -477,7 +501,7 @@ def main(argv: Sequence[str]) -> int:
             print(f"{folder / name} written")
         else:
             print(f"{folder / name} belongs to no environment", file=sys.stderr)
-    for env_id in env_ids():
+    for env_id in [*env_ids(), *event_driven_ids()]:
         path = folder.parent / "images" / f"{title(env_id)}.png"
         if options.pictures or not path.exists():
             picture(env_id, path)

@@ -6,7 +6,8 @@ import difflib
 import importlib
 import inspect
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ShopfloorError
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .engine.env import CellEnv
     from .engine.task import Task
     from .engine.vector_env import CellVectorEnv
+    from .wafer.cluster.task import ClusterTool
 
 NAMESPACE = "shopfloor"
 
@@ -27,28 +29,80 @@ TASKS: dict[str, str | type[Task]] = {
 }
 
 
+class EventDriven(NamedTuple):
+    """An environment whose steps are decisions, which take as long as they take, instead of control periods.
+
+    It has no control rate, no set-points and no physics, so that what is built on those (evaluation of controllers,
+    export, the twin, identification, the browser view) does not take it; `gymnasium.make` and `make_vec` do.
+
+    Attributes:
+        task, env, vector_env: classes, relative to this package.
+        max_steps: time limit in decisions.
+    """
+
+    task: str
+    env: str
+    vector_env: str
+    max_steps: int
+
+
+EVENT_DRIVEN: dict[str, EventDriven] = {
+    "ClusterTool-v0": EventDriven(
+        "wafer.cluster.task:ClusterTool",
+        "wafer.cluster.env:ClusterToolEnv",
+        "wafer.cluster.env:ClusterToolVectorEnv",
+        1000,
+    ),
+}
+
+
 def env_ids() -> list[str]:
-    """All registered ids, with namespace."""
+    """All registered ids of tasks with a control rate, with namespace."""
     return [f"{NAMESPACE}/{name}" for name in TASKS]
+
+
+def event_driven_ids() -> list[str]:
+    """All registered ids of event-driven environments, with namespace."""
+    return [f"{NAMESPACE}/{name}" for name in EVENT_DRIVEN]
 
 
 def task_class(env_id: str) -> type[Task]:
     """The task class of an id, with or without namespace.
 
     Raises:
-        ShopfloorError: if there is no such id; names close ones.
+        ShopfloorError: if there is no such id, naming close ones, or if its environment is event driven.
     """
-    name = env_id.removeprefix(f"{NAMESPACE}:").removeprefix(f"{NAMESPACE}/")
+    name = _plain(env_id)
+    if name in EVENT_DRIVEN:
+        raise ShopfloorError(
+            f"{NAMESPACE}/{name} is event driven: it has no control rate, which this needs; "
+            "use gymnasium.make or gymnasium.make_vec"
+        )
     if name not in TASKS:
-        close = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.3)
+        close = difflib.get_close_matches(name, [*TASKS, *EVENT_DRIVEN], n=1, cutoff=0.3)
         hint = f"did you mean {NAMESPACE}/{close[0]}? " if close else ""
-        raise ShopfloorError(f"no environment {env_id!r}; {hint}registered: {', '.join(env_ids())}")
+        known = ", ".join([*env_ids(), *event_driven_ids()])
+        raise ShopfloorError(f"no environment {env_id!r}; {hint}registered: {known}")
     entry = TASKS[name]
     if not isinstance(entry, str):
         return entry
-    module, _, cls = entry.partition(":")
-    found: type[Task] = getattr(importlib.import_module(f".{module}", __package__), cls)
+    found: type[Task] = _load(entry)
     return found
+
+
+def event_driven_class(env_id: str) -> type[ClusterTool]:
+    """The declaration of an event-driven environment, by its id with or without namespace."""
+    found: type[ClusterTool] = _load(EVENT_DRIVEN[_plain(env_id)].task)
+    return found
+
+
+def _plain(env_id: str) -> str:
+    return env_id.removeprefix(f"{NAMESPACE}:").removeprefix(f"{NAMESPACE}/")
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(f".{module}", __package__), name)
 
 
 def register_task(name: str, task: type[Task]) -> str:
@@ -66,7 +120,7 @@ def register_task(name: str, task: type[Task]) -> str:
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*-v\d+", name):
         raise ShopfloorError(f"a task's name is letters and digits with a version, such as Gantry-v0, got {name!r}")
-    if TASKS.get(name, task) is not task:
+    if name in EVENT_DRIVEN or TASKS.get(name, task) is not task:
         raise ShopfloorError(f"the name {name!r} is taken by another task; use another name or the next version")
     TASKS[name] = task
     MAX_STEPS[name] = task.timing.max_steps
@@ -76,7 +130,12 @@ def register_task(name: str, task: type[Task]) -> str:
 
 def task_arguments(env_id: str) -> dict[str, inspect.Parameter]:
     """The keyword arguments that a task takes, by name."""
-    parameters = inspect.signature(task_class(env_id).__init__).parameters
+    return arguments_of(task_class(env_id))
+
+
+def arguments_of(declaration: type) -> dict[str, inspect.Parameter]:
+    """The keyword arguments that a class takes, by name."""
+    parameters = inspect.signature(declaration.__init__).parameters  # type: ignore[misc]
     return {k: p for k, p in parameters.items() if k != "self" and p.kind is not inspect.Parameter.VAR_KEYWORD}
 
 
@@ -97,6 +156,8 @@ def make_env(env_id: str, **kwargs: Any) -> CellEnv:
     """Entry point of `gymnasium.make`: task arguments and environment arguments together."""
     from .engine.env import CellEnv, GoalCellEnv
 
+    if (event_driven := EVENT_DRIVEN.get(_plain(env_id))) is not None:
+        return _make_event_driven(env_id, event_driven.env, kwargs)
     task, rest = _split(env_id, kwargs, CellEnv)
     return GoalCellEnv(task, **rest) if task.goal_size else CellEnv(task, **rest)
 
@@ -105,18 +166,32 @@ def make_vector_env(env_id: str, num_envs: int = 1, **kwargs: Any) -> CellVector
     """Entry point of `gymnasium.make_vec`."""
     from .engine.vector_env import CellVectorEnv
 
+    if (event_driven := EVENT_DRIVEN.get(_plain(env_id))) is not None:
+        return _make_event_driven(env_id, event_driven.vector_env, {**kwargs, "num_envs": num_envs})
     task, rest = _split(env_id, kwargs, CellVectorEnv)
     return CellVectorEnv(task, num_envs, **rest)
 
 
+def _make_event_driven(env_id: str, place: str, kwargs: dict[str, Any]) -> Any:
+    env, declaration = _load(place), event_driven_class(env_id)
+    ours, theirs = _sorted(env_id, kwargs, arguments_of(declaration), env)
+    return env(declaration(**ours), **theirs)
+
+
 def _split(env_id: str, kwargs: dict[str, Any], env: type) -> tuple[Task, dict[str, Any]]:
-    ours = task_arguments(env_id)
-    theirs = [k for k in inspect.signature(env).parameters if k not in ("task", "num_envs")]
+    ours, theirs = _sorted(env_id, kwargs, task_arguments(env_id), env)
+    return make_task(env_id, **ours), theirs
+
+
+def _sorted(
+    env_id: str, kwargs: dict[str, Any], ours: Mapping[str, Any], env: type
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of the task, and those of the environment."""
+    theirs = [k for k in inspect.signature(env).parameters if k != "task"]
     for key in kwargs:
         if key not in ours and key not in theirs:
-            raise _unknown_argument(env_id, key, [*ours, *theirs])
-    task = make_task(env_id, **{k: v for k, v in kwargs.items() if k in ours})
-    return task, {k: v for k, v in kwargs.items() if k not in ours}
+            raise _unknown_argument(env_id, key, [*ours, *(k for k in theirs if k != "num_envs")])
+    return {k: v for k, v in kwargs.items() if k in ours}, {k: v for k, v in kwargs.items() if k not in ours}
 
 
 def _unknown_argument(env_id: str, key: str, known: list[str]) -> ShopfloorError:
@@ -129,7 +204,8 @@ def register_all() -> None:
     """Register every id with Gymnasium; called when `shopfloor` is imported."""
     import gymnasium as gym
 
-    for name in TASKS:
+    limits = {**{name: MAX_STEPS[name] for name in TASKS}, **{k: v.max_steps for k, v in EVENT_DRIVEN.items()}}
+    for name, max_steps in limits.items():
         env_id = f"{NAMESPACE}/{name}"
         if env_id in gym.registry:
             continue
@@ -137,7 +213,7 @@ def register_all() -> None:
             id=env_id,
             entry_point="shopfloor.envs.registry:make_env",
             vector_entry_point="shopfloor.envs.registry:make_vector_env",
-            max_episode_steps=MAX_STEPS[name],
+            max_episode_steps=max_steps,
             kwargs={"env_id": env_id},
         )
 
@@ -145,7 +221,7 @@ def register_all() -> None:
 # time limits in control steps, here so that registration imports no task; a test compares them with the tasks
 MAX_STEPS: dict[str, int] = {
     "ArmReach-v0": 150,
-    "WaferCenter-v0": 150,
+    "WaferCenter-v0": 60,
     "WaferSlotPick-v0": 300,
     "WaferSlotPlace-v0": 300,
     "WaferTransfer-v0": 200,

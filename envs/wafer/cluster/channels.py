@@ -43,6 +43,7 @@ CHANNELS = (
     Channel("bound", 1, "s", 0.0, 100000.0, 2500.0, 0.0, description="shortest possible lot time, mean process times"),
     Channel("transfer", 1, "s", 0.0, 60.0, 5.0, 0.0, description="taking a wafer from a load lock"),
     Channel("move", 1, "s", 0.0, 60.0, 5.0, 0.0, description="from one station to another"),
+    Channel("valve", 1, "s", 0.0, 60.0, 2.0, 0.0, description="a slit valve closes, which the process waits for"),
     Channel("lock_cycle", 1, "s", 0.0, LONGEST, 100.0, 0.0, description="vent, exchange and pump of a load lock"),
 )  # fmt: skip
 
@@ -88,5 +89,6 @@ def readings(sim: ClusterSimulator, bound: Array) -> dict[str, Array]:
         "bound": bound[:, None],
         "transfer": tools.take[:, :1],
         "move": tools.move[:, None],
+        "valve": tools.settle[:, -1:],
         "lock_cycle": tools.away[:, None],
     }

@@ -71,6 +71,11 @@ class Scene:
         """Time in s that the last decision has taken."""
         return float(self._simulator.state.time[row] - self._before["time"][row])
 
+    def share_at(self, row: int, progress: float) -> float:
+        """The `share` of the last decision at which its transfer has got to `progress`, 0 to 1."""
+        duration = self.duration(row)
+        return 1.0 - (1.0 - progress) * float(self._transfer[row]) / duration if duration > 0.0 else 1.0
+
     def copy_row(self, row: int, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         """Pose a model as a row is at `share` of its last decision."""
         theta, reach, shown = self._pose(row)

@@ -167,3 +167,6 @@ class ClusterTool:
     def expert(self) -> Planner:
         """The scripted scheduler."""
         return Planner()
+
+    def oracle(self) -> None:
+        """There is none: no schedule is known to be the best."""
