@@ -27,7 +27,7 @@ from .profiles import GRAVITY
 ARM_JOINTS = ("shoulder", "elbow", "wrist")
 TOLERANCE_MM = 0.1
 LOST_MM = 3.0
-GIVEN_UP_S = 0.3  # after the end of the move a wafer that is not in place will not get there
+GIVEN_UP_S = 0.4  # after the end of the move a wafer that is not in place will not get there
 
 START_RADIUS = 0.38  # m, retracted: the wafer turns with the arm without touching the beams
 HALF_CHORD = float(np.sqrt(wafer.RADIUS**2 - BEAM_OFFSETS[0] ** 2))
@@ -76,9 +76,9 @@ class WaferCenter(Task):
     # the rate at which a host talks to a controller: two decisions a move leave little to do in between
     timing = Timing(control_hz=10.0, timestep_s=0.001, horizon_s=6.0)
     main_metric = "move_time"
-    success_hold_s = 0.1
+    success_hold_s = 0.2
     success_text = (
-        f"move complete and the wafer's centre within {TOLERANCE_MM:g} mm of the station's (radially) for 0.1 s"
+        f"move complete and the wafer's centre within {TOLERANCE_MM:g} mm of the station's (radially) for 0.2 s"
     )
     failure_texts = {
         "wafer_lost": f"the wafer slipped by more than {LOST_MM:g} mm on the paddle",
