@@ -49,8 +49,9 @@ class CommandPath:
         # most specs delay all commands of a controller together
         delays = [t for t in terms if t.effect == "command.delay"]
         self._one_delay = all(t.shared and self._found[t.name].index.size == model.nu for t in delays)
-        self._first = np.zeros((n, 0, 1 if self._one_delay else model.nu), dtype=np.intp)
+        self._first = np.zeros((n, 1, 1 if self._one_delay else model.nu), dtype=np.intp)
         self._fraction = np.zeros(self._first.shape)
+        self._reach = self._depth
         self._delay_changed = np.ones(n, dtype=bool)
         self._past = np.zeros((n, self._depth, model.nu))
         self._start = np.zeros((n, model.nu))
@@ -130,50 +131,52 @@ class CommandPath:
     def _drop(
         self, out: Array, rows: Rows, seeds: NDArray[np.int64], episodes: NDArray[np.int64], steps: NDArray[np.int64]
     ) -> Array:
-        lost = np.zeros((rows.size, out.shape[2]), dtype=bool)
+        at = whole(rows, len(self._sent))
         for term in self.terms:
             numbers = self._lost.get(term.name)
-            if numbers is not None:
+            if numbers is None:
+                continue
+            index = self._found[term.name].index[:1] if term.shared else self._found[term.name].index
+            lost = numbers.at(rows, seeds, episodes, steps) < self._values["dropout"][at][:, index]
+            if lost.any():
                 index = self._found[term.name].index
-                drawn = numbers.at(rows, seeds, episodes, steps)
-                lost[:, index] |= drawn < self._values["dropout"][rows[:, None], index]
-        if lost.any():
-            out = np.where(lost[:, None], self._sent[rows][:, None], out)
-        self._sent[rows] = out[:, -1]
+                out = out.copy()
+                out[:, :, index] = np.where(lost[:, None], self._sent[at][:, None, index], out[:, :, index])
+        self._sent[at] = out[:, -1]
         return out
 
     def _delayed(self, out: Array, rows: Rows) -> Array:
         substeps = out.shape[1]
         at = whole(rows, len(self._past))
+        self._find_delays()
+        # what is older than any row's delay is not carried along; an episode with a longer one fills its buffer anew
+        past = self._past[:, self._depth - self._reach :]
         # the last command twice, so that one that is not late has a successor and is not rounded
-        line = np.concatenate((self._past[at], out, out[:, -1:]), axis=1)
-        self._past[at] = line[:, substeps:-1]
-        self._find_delays(substeps)
-        first, fraction = self._first[at], self._fraction[at]
+        line = np.concatenate((past[at], out, out[:, -1:]), axis=1)
+        past[at] = line[:, substeps:-1]
+        # a delay is constant over the step, so that each row reads one piece of its line
+        window = self._first[at] - (self._depth - self._reach) + np.arange(substeps + 1)[:, None]
         if self._one_delay:
-            row = np.arange(rows.size)[:, None]
-            early, late = line[row, first[:, :, 0]], line[row, first[:, :, 0] + 1]
+            window += (np.arange(rows.size) * line.shape[1])[:, None, None]
+            piece = line.reshape(-1, line.shape[2]).take(window[:, :, 0], axis=0)
         else:
-            early, late = (np.take_along_axis(line, first + i, axis=1) for i in (0, 1))
-        return early + fraction * (late - early)
+            piece = np.take_along_axis(line, window, axis=1)
+        early = piece[:, :-1]
+        return early + self._fraction[at] * (piece[:, 1:] - early)
 
-    def _find_delays(self, substeps: int) -> None:
-        """Where in the line of commands each row reads, for rows whose delay has changed."""
-        if self._first.shape[1] != substeps:
-            self._first = np.zeros((len(self._past), substeps, self._first.shape[2]), dtype=np.intp)
-            self._fraction = np.zeros(self._first.shape)
-            self._delay_changed[...] = True
+    def _find_delays(self) -> None:
+        """Where in the line of commands each row begins to read, for rows whose delay has changed."""
         rows = np.flatnonzero(self._delay_changed)
         if not rows.size:
             return
         self._delay_changed[rows] = False
-        age = self._values["delay"][rows, None, : self._first.shape[2]] / self._timestep
-        at = self._depth + np.arange(substeps)[None, :, None] - age
+        at = self._depth - self._values["delay"][rows, None, : self._first.shape[2]] / self._timestep
         # a whole number of steps must not be blurred by rounding
         nearest = np.round(at)
         at = np.where(np.abs(at - nearest) < 1e-9, nearest, at)
-        first = np.clip(np.floor(at), 0, self._depth + substeps - 1).astype(np.intp)
+        first = np.clip(np.floor(at), 0, self._depth).astype(np.intp)
         self._first[rows], self._fraction[rows] = first, at - first
+        self._reach = self._depth - int(self._first.min())
 
     def _with_play(self, out: Array, rows: Rows) -> Array:
         if not self._values["backlash"].any():  # without play the servo is where the command is

@@ -83,6 +83,7 @@ class ModelEffects:
         self.columns = {k: np.array(sorted(v), dtype=np.intp) for k, v in columns.items()}
         self._flat = {name: FlatField(plant, name) for name in self.columns}
         self._nominal = {name: _nominal(plant.model, name)[cols] for name, cols in self.columns.items()}
+        self._rehearsal: ModelEffects | None = None
         self._derived = bool(constant_inputs().intersection(self.columns))
 
     def restore(self, rows: Rows) -> None:
@@ -105,6 +106,22 @@ class ModelEffects:
             elif on.any():
                 bound.apply(rows[on], values[name][on])
 
+    def rehearse(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Field values (k, columns) that values (k, size) of all terms would lead to; the plant stays as it is."""
+        count = len(next(iter(values.values())))
+        if self._rehearsal is None or self._rehearsal._plant.n != count:
+            self._rehearsal = ModelEffects(_Scratch(self._plant.model, count), [b.term for b in self.bound])
+        rows = np.arange(count)
+        self._rehearsal.apply(rows, values, dict.fromkeys(values, np.ones(count, dtype=bool)))
+        return self._rehearsal.snapshot(rows)
+
+    def put(self, row: int, fields: Mapping[str, Array], index: int) -> None:
+        """Write row `index` of rehearsed field values into one row of the plant."""
+        for name, values in fields.items():
+            self._flat[name].values[row, self.columns[name]] = values[index]
+        if self._derived:
+            self._plant.stale(np.array([row]))
+
     def snapshot(self, rows: Rows) -> dict[str, Array]:
         """The field values that terms may have changed, (k, columns) by field."""
         return {name: self._flat[name].values[rows[:, None], cols] for name, cols in self.columns.items()}
@@ -113,6 +130,24 @@ class ModelEffects:
         """A field that somebody else has written since `snapshot`, if any."""
         now = self.snapshot(rows)
         return next((name for name, values in before.items() if not np.array_equal(values, now[name])), None)
+
+
+class _Scratch:
+    """The model fields of a few rows, apart from any simulation."""
+
+    def __init__(self, model: mujoco.MjModel, n: int):
+        self.model = model
+        self.n = n
+        self._fields: dict[str, Array] = {}
+
+    def field(self, name: str) -> Array:
+        """A field (n, ...), as designed when it is first asked for."""
+        if name not in self._fields:
+            self._fields[name] = np.repeat(nominal_field(self.model, name)[None], self.n, axis=0)
+        return self._fields[name]
+
+    def stale(self, rows: Rows) -> None:
+        """Nothing derives from these."""
 
 
 class FlatField:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,14 +18,17 @@ from .distributions import Distribution
 from .disturbance import Disturbances
 from .dynamic import DynamicValues
 from .model_effects import ModelEffects, Plant
-from .sampler import Sampler
+from .sampler import BLOCK, KEPT_BLOCKS, Sampler
 from .sensor_errors import ChannelPlace, SensorErrors
-from .spec import CORNERS, NOMINAL, SPLITS, STRUCTURAL, TRAIN, Spec, Term, operate
+from .spec import CORNERS, NOMINAL, OOD_FAR, OOD_NEAR, SPLITS, STRUCTURAL, TRAIN, Spec, Term, operate
 from .targets import resolve
 from .visual import Visuals
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
+
+
+MOST_PREPARED = 4  # rows; more at once are cheaper drawn together
 
 
 class Curriculum(Protocol):
@@ -140,6 +144,11 @@ class Randomizer:
         self._pushing_terms = [i for i, t in enumerate(spec.terms) if t.info.family == DISTURBANCE]
         self._pushing = False  # whether a force may still be applied
         self._moving = False  # whether a row has a term that changes within its episode
+        model_terms = [b.term for b in self.model.bound]
+        self._preparable = (
+            bool(model_terms) and self.sampler.independent and not any(t.dynamic or t.structural for t in model_terms)
+        )
+        self._rehearsed: OrderedDict[tuple[str, int, int], dict[str, Array]] = OrderedDict()
         self._modelled = {b.term.name for b in self.model.bound}
         self._checked_clash = not self.model.bound
         self.width = self.sampler.width
@@ -302,9 +311,13 @@ class Randomizer:
             self._normalize(rows)
             return
         for name, dynamic in self.dynamic.items():
-            self._begin_dynamic(name, dynamic, rows, seeds, episodes, drawn)
+            if drawn.active[name].any() or any(drawn.distributions):
+                self._begin_dynamic(name, dynamic, rows, seeds, episodes, drawn)
+            else:
+                dynamic.begin(rows, seeds, episodes, None, self._nominal[name])
+                self.values[name][rows] = self._nominal[name]
         self._moving = bool(self._on[:, [i for i, t in enumerate(self.spec.terms) if t.dynamic]].any())
-        self._apply_model(rows)
+        self._apply_drawn_model(rows, seeds, episodes, drawn)
         self.commands.neutral(rows)
         self.sensors.neutral(rows)
         for family, part in ((ACTUATION, self.commands), (SENSING, self.sensors)):
@@ -331,6 +344,31 @@ class Randomizer:
             if name in drawn.distributions[k]:
                 self._active[name][rows[one]] = True
         self.values[name][rows] = dynamic.value[rows]
+
+    def _prepared(self, seed: int, episode: int, split: str) -> dict[str, Array]:
+        """Model fields of the episodes around this one; all of them cost little more than one."""
+        key = (split, seed, episode // BLOCK)
+        found = self._rehearsed.get(key)
+        if found is None:
+            values = self.sampler.block(*key)
+            found = self.model.rehearse(
+                {b.term.name: values[:, self.sampler.slices[b.term.name]] for b in self.model.bound}
+            )
+            self._rehearsed[key] = found
+            if len(self._rehearsed) > KEPT_BLOCKS:
+                self._rehearsed.popitem(last=False)
+        return found
+
+    def _apply_drawn_model(
+        self, rows: Rows, seeds: NDArray[np.int64], episodes: NDArray[np.int64], drawn: Drawn
+    ) -> None:
+        """As `_apply_model`, with what has been prepared where few rows begin an episode that is plainly drawn."""
+        plain = drawn.split in (TRAIN, OOD_NEAR, OOD_FAR) and not drawn.held and self._preparable
+        if not plain or self.curriculum is not None or rows.size > MOST_PREPARED:
+            self._apply_model(rows)
+            return
+        for row, seed, episode in zip(rows.tolist(), seeds.tolist(), episodes.tolist(), strict=True):
+            self.model.put(row, self._prepared(seed, episode, drawn.split), episode % BLOCK)
 
     def _apply_model(self, rows: Rows) -> None:
         names = [b.term.name for b in self.model.bound]

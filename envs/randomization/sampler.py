@@ -85,6 +85,7 @@ class Sampler:
         self._index = {t.name: i for i, t in enumerate(spec.terms)}
         self._random = KeyedRandom()
         self._blocks: OrderedDict[tuple[int, int], Array] = OrderedDict()
+        self._values: OrderedDict[tuple[str, int, int], Array] = OrderedDict()
         self._startup = [self.slices[t.name] for t in spec.terms if t.mode == STARTUP]
         self._nominal = {t.name: np.full(sizes[t.name], t.nominal) for t in spec.terms if t.nominal is not None}
         self._ties = _ties(spec)
@@ -129,14 +130,14 @@ class Sampler:
         plan = self.plan(split)
         if not plan.terms:
             return out
-        u = np.stack([self._numbers(seed, episode) for seed, episode in keys])
-        plan.transform(u, out.values)
         out.active[:, plan.index] = True
         for k, (seed, episode) in enumerate(keys):
+            out.values[k] = self.block(split, seed, episode // BLOCK)[episode % BLOCK]
             chosen = distributions[k] if distributions is not None else {}
             for name, distribution in chosen.items():
                 if not self.spec.term(name).dynamic:
-                    out.values[k, self.slices[name]] = distribution.transform(u[k, self.slices[name]])
+                    part = self.slices[name]
+                    out.values[k, part] = distribution.transform(self._numbers(seed, episode)[part])
             if split == STRUCTURAL and self.spec.structural:
                 for name in set(self.spec.structural) - {self.structural_term(seed, episode)}:
                     out.values[k, self.slices[name]] = np.nan
@@ -145,6 +146,27 @@ class Sampler:
                 current = {**plan.distributions, **chosen}
                 out.rejected[k] = self._meet_constraints(out.values[k], out.active[k], current, seed, episode)
         return out
+
+    def block(self, split: str, seed: int, block: int) -> Array:
+        """Values (BLOCK, width) of episodes block * BLOCK, ... as the split's distributions have it; do not write.
+
+        For the splits of which every episode has the same terms, and before constraints and curricula.
+        """
+        key = (split, seed, block)
+        found = self._values.get(key)
+        if found is None:
+            found = np.full((BLOCK, self.width), np.nan)
+            u = np.stack([self._numbers(seed, block * BLOCK + i) for i in range(BLOCK)])
+            self.plan(split).transform(u, found)
+            self._values[key] = found
+            if len(self._values) > KEPT_BLOCKS:
+                self._values.popitem(last=False)
+        return found
+
+    @property
+    def independent(self) -> bool:
+        """Whether no constraint ties draws together."""
+        return not self._ties
 
     def plan(self, split: str) -> _Plan:
         """How a split turns uniform numbers into values."""
