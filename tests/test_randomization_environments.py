@@ -40,6 +40,8 @@ DRAWN = (TRAIN, CORNERS, OOD_NEAR, OOD_FAR, STRUCTURAL)
 def everything(case: Case) -> Spec:
     """The environment's own spec and the rest of the catalogue, as far as they can be joined: all hooks engaged."""
     own = load_spec(case.task().randomization)
+    if case.env_id not in REST:  # one environment of each kind of action is enough for the rest of the catalogue
+        return own
     rest = spec_from(REST[case.env_id], default_name="rest")
     taken = {(t.effect, str(t.target)) for t in own.terms}
     single = ("command.delay", "sensor.bias", "sensor.latency", "command.backlash", "sensor.noise", "command.dropout")
@@ -115,13 +117,12 @@ def test_samples_do_not_depend_on_the_number_of_rows_or_on_other_resets(base_cas
 
 def test_autoreset_goes_on_to_the_next_sample(base_case: Case):
     """What follows the end of an episode in training is the next episode's sample, and the old one is not lost."""
-    kwargs = {"randomization": "train", "max_episode_steps": 3}
+    kwargs = {"randomization": "train", "max_episode_steps": 1}
     vector = base_case.vector(2, autoreset_mode=SAME, **kwargs)
     by_hand = base_case.vector(2, randomization="train")
     samples = [by_hand.reset(seed=5)[1]["randomization"], by_hand.reset()[1]["randomization"]]
     vector.reset(seed=5)
-    for action in actions(base_case, 2, 3):
-        info = vector.step(action)[4]
+    info = vector.step(actions(base_case, 2, 1)[0])[4]
     values = [k for k in samples[0] if not k.startswith("_")]
     assert_same({k: info["randomization"][k] for k in values}, {k: samples[1][k] for k in values})
     assert_same({k: info["final_info"]["randomization"][k] for k in values}, {k: samples[0][k] for k in values})
