@@ -69,7 +69,7 @@ class WaferSlot(Task):
     cameras = CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     randomization: str | None = "wafer_slot"
-    failure_texts: ClassVar[dict[str, str]] = {
+    failure_texts = {
         "edge_contact": f"paddle or wafer came within {CLEARANCE_MM:g} mm of something away from the hand-off",
         "hard_contact": f"the hand-off began faster than {CONTACT_MM_S:g} mm/s",
         "wafer_lost": f"the wafer slipped on the paddle by more than {LOST_MM:g} mm",
@@ -82,16 +82,17 @@ class WaferSlot(Task):
         "SEMI M1: silicon wafers of 300 mm",
         "O'Hanlon: A User's Guide to Vacuum Technology, Wiley 2003 (pumping of a volume through a conductance)",
     )
-    # An abort pays off where success is less likely than about one in four: it must cost more than going on does.
-    rewards: ClassVar[dict[str, Reward]] = {
+    # An abort must cost more than doing nothing until the time limit, and less than damage. Progress weighs as much as
+    # it does because half of the risk comes before the first vacuum: without it, a learner stays outside for good.
+    rewards = {
         "time": Reward(-0.4, "control period divided by the time of the two radial moves at the machine's limits"),
-        "progress": Reward(3.0, "new progress: reach, meet, vacuum, part, retract; 1 in all"),
+        "progress": Reward(6.0, "new progress: reach, meet, vacuum, part, retract; 1 in all"),
         "margin": Reward(-1.0, f"clearance used up between {COMFORT_MM:g} and {CLEARANCE_MM:g} mm; 1 in all"),
         "failure": Reward(-5.0, "1 at the step of a failure that is no abort"),
         "abort": Reward(-2.0, "1 at the step of an abort"),
         "success": Reward(3.0, "1 at the step in which success is reached"),
     }
-    metrics: ClassVar[dict[str, Metric]] = {
+    metrics = {
         "cycle_time": Metric("s", "lower", "start until done, arm retracted; NaN if never"),
         "time_ratio": Metric("1", "lower", "cycle time divided by the two radial moves at the machine's limits"),
         "placement_error": Metric("mm", "lower", "wafer's centre off the middle of its destination, paddle or slot"),

@@ -12,6 +12,8 @@ Array = NDArray[np.float64]
 STACK_MM = 5.25  # paddle and cups, underside to where a wafer lies
 CROSSED_MM, EMPTY_MM = 2.5, 0.2  # mapped thickness above which a wafer lies askew, below which a slot is empty
 AT_STATION_M, AT_HEIGHT_MM = 0.3e-3, 0.25
+# Way to the station from which the arm must be at its height to go on, and further out than which it moves anyway.
+ENTRY_M, OUTSIDE_M = 0.33, 0.40
 NEAR_MM = 1.3  # about the expected height within which the hand-off may come, and the lift creeps
 RISE_MM = 3.0  # above the height at which a wafer is expected, to carry it
 
@@ -61,14 +63,12 @@ class SlotExpert:
         self, way: Array, height: Array, vacuum: NDArray[np.bool_], at_station: NDArray[np.bool_], below: Array
     ) -> Array:
         clear = -0.5 * (np.minimum(below, 9.5) - STACK_MM)  # as far from the wafer as from the one below it
-        low = np.abs(height - clear) < AT_HEIGHT_MM
         rising = at_station | vacuum
         creeping = np.where(height < -NEAR_MM, -NEAR_MM + 0.2, np.minimum(height + self.creep_mm, RISE_MM))
         target = np.where(vacuum, RISE_MM, np.where(rising, creeping, clear))
         leaving = vacuum & (height > RISE_MM - AT_HEIGHT_MM)
-        inside = (way < 0.44) & (height < 0.0)
-        speed = np.where(leaving, -self.speed, np.where(low | inside, self.speed, 0.0))
-        speed = np.where(vacuum & ~leaving, self.speed, speed)
+        going = _may_go(way, height - clear)
+        speed = np.where(leaving, -self.speed, np.where(going | vacuum, self.speed, 0.0))
         return np.stack((speed, target, np.where(at_station | vacuum, 1.0, -1.0), -np.ones_like(way)), axis=-1)
 
     def _put(self, way: Array, height: Array, pressure: Array, at_station: NDArray[np.bool_], free: Array) -> Array:
@@ -82,7 +82,18 @@ class SlotExpert:
         # before the hand-off the cups hold; whoever finds the cups empty has handed over
         lowering = at_station & vented
         target = np.where(vented, np.where(down, clear, creeping), carry)
-        speed = np.where(vented, np.where(down, -self.speed, 0.0), np.where(up | (way < 0.44), self.speed, 0.0))
+        speed = np.where(
+            vented, np.where(down, -self.speed, 0.0), np.where(_may_go(way, height - carry), self.speed, 0.0)
+        )
         speed = np.where(lowering & ~down, self.speed, speed)
         valve = np.where(vented | (at_station & up), -1.0, 1.0)
         return np.stack((speed, target, valve, -np.ones_like(way)), axis=-1)
+
+
+def _may_go(way: Array, off_mm: Array) -> NDArray[np.bool_]:
+    """Whether the arm may reach on: at the right height, on its way in, or still clear of the carrier."""
+    near = np.abs(off_mm)
+    allowed: NDArray[np.bool_] = (
+        (near < AT_HEIGHT_MM) | (way > OUTSIDE_M) | ((way < ENTRY_M) & (near < 3.0 * AT_HEIGHT_MM))
+    )
+    return allowed

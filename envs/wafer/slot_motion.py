@@ -82,7 +82,7 @@ class SlotMotion:
         self._shoulder, self._shoulder_rate, self._lift, self._lift_rate, self._sag, self._vacuum = s.sim.ids(
             "actuator", names
         ).tolist()
-        self._times = timing.timestep_s * np.arange(1, timing.substeps + 1)
+        self._times: Array = timing.timestep_s * np.arange(1.0, timing.substeps + 1.0)
         for name in ("reference", "reference_rate", "reference_acceleration", "plan", "plan_rate"):
             s.new(name, (2,))
         s.new("plan_history", (depth + self._ticks, 2))

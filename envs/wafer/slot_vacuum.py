@@ -50,7 +50,13 @@ def manifold_leak(sealed: Array, seal_leak: Array, gap: Array, cups: int = 3) ->
 
 
 def pressures(
-    pressure: Array, is_open: Array, supply: Array, leak: Array, tau: Array, vent_tau: Array, times: Array
+    pressure: Array,
+    is_open: NDArray[np.bool_],
+    supply: Array,
+    leak: Array,
+    tau: Array,
+    vent_tau: Array,
+    times: Array,
 ) -> Array:
     """Pressure (n, k) at `times` (k,) in s after it was `pressure` (n,), in kPa.
 
