@@ -1,7 +1,7 @@
 """FANUC ARC Mate 100iD-class arc-welding robot: the mechanical unit of the M-10iD/12, sold for welding.
 
-Both have the same links, drives, ranges and speeds (see PROVENANCE.md); the welding version carries a wire feeder on its
-elbow casing (`tools.welding_torch_feeder`) and leads the torch cable through forearm and wrist.
+Both have the same links, drives, ranges and speeds (see PROVENANCE.md); the welding version carries a wire feeder on
+its elbow casing (`tools.welding_torch_feeder`) and leads the torch cable through forearm and wrist.
 """
 
 from __future__ import annotations
