@@ -397,7 +397,7 @@ def index() -> str:
     """The page that lists all environments and what they share."""
     from .docgen_event_driven import event_driven_row
 
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for env_id in env_ids():
         task, name = make_task(env_id), title(env_id)
         sees = sum(c.width for c in task.channels if c.group == POLICY)

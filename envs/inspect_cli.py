@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ShopfloorError
-from .registry import env_ids, make_task
+from .registry import env_ids, event_driven_class, event_driven_ids, make_task
 
 if TYPE_CHECKING:
     from .engine.core import BatchedCell
@@ -104,6 +104,10 @@ def list_environments(options: argparse.Namespace) -> int:
         sees = sum(c.width for c in task.channels if c.group == "policy")
         does, timing = len(task.make_action().terms), task.timing
         rows.append((env_id, str(sees), str(does), f"{timing.control_hz:g} Hz", f"{timing.horizon_s:g} s", task.title))
+    for env_id in event_driven_ids():
+        lot = event_driven_class(env_id)()
+        sees = sum(c.width for c in lot.channels)
+        rows.append((env_id, str(sees), "1", "decisions", f"{lot.max_steps}", lot.title))
     head = ("id", "observation", "action", "rate", "limit", "")
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     for row in (head, *rows):

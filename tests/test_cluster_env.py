@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -17,7 +19,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from shopfloor.assets.cells import cluster_tool
-from shopfloor.envs.randomization import load_spec
+from shopfloor.envs.randomization import SPLITS, load_spec
 from shopfloor.envs.registry import env_ids, event_driven_ids, make_task, make_vector_env, task_class
 from shopfloor.envs.wafer.cluster.bounds import lot_bound
 from shopfloor.envs.wafer.cluster.cell import WAITS, ClusterCell
@@ -31,6 +33,7 @@ ID = "shopfloor/ClusterTool-v0"
 SAME = AutoresetMode.SAME_STEP
 ROBOTS = ("single", "dual")
 HELD_OUT = 1_000_000
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def vector(n: int, robot: str = "single", lot: int = 4, **kwargs: Any) -> ClusterToolVectorEnv:
@@ -180,6 +183,24 @@ def test_lots_differ_and_stay_in_their_ranges():
     assert set(params["flow"]) == set(range(len(FLOWS)))
     again = env.reset()[1]["task_params"]
     assert (again["pace"] != params["pace"]).all()
+
+
+def test_golden_trajectory(request: pytest.FixtureRequest):
+    """What the id does cannot change unnoticed: a change that can alter learning needs a new version of it."""
+    env = vector(2, "dual", randomization="train")
+    observation, _ = env.reset(seed=2024)
+    figures = []
+    for numbers in script(2, 60, seed=2024):
+        figures.append([round(float(x), 5) for x in observation["observation"].sum(axis=1, dtype=np.float64)])
+        observation, reward, *_ = env.step(allowed(env, numbers))
+        figures[-1] += [round(float(x), 7) for x in reward]
+    path = GOLDEN / "ClusterTool-v0.json"
+    if request.config.getoption("--write-golden"):
+        path.write_text(json.dumps(figures[::5]) + "\n")
+        pytest.skip(f"wrote {path.name}")
+    np.testing.assert_allclose(
+        figures[::5], json.loads(path.read_text()), rtol=1e-5, err_msg="--write-golden if intended"
+    )
 
 
 @pytest.mark.parametrize("way", ["state", "pickle", "copy"])
@@ -368,6 +389,10 @@ def test_randomization_reaches_the_tool():
         assert tool.load_locks.away == pytest.approx(47.0 * cell.params["lock_scale"][row])
         share = tool.steps[0].process / (cell.params["load"][row, 0] * cell.params["pace"][row] * tool.steps[0].modules)
         assert share == pytest.approx(cell.params["process_scale"][row])
+    for split in SPLITS:
+        beyond = ClusterCell(ClusterTool(), 100, randomization=split)
+        beyond.reset(seeds=np.arange(100))
+        assert np.isfinite(beyond.bound).all()
     nominal = ClusterCell(ClusterTool(), 20)
     nominal.reset(seeds=np.arange(20))
     np.testing.assert_array_equal(nominal.params["pace"], cell.params["pace"][:20])

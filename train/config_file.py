@@ -18,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 
-from ..envs.registry import NAMESPACE, TASKS
+from ..envs.registry import EVENT_DRIVEN, NAMESPACE, TASKS, task_class
 from ..errors import ShopfloorError
 from .config import Linear, TrainConfig
 
@@ -51,6 +51,8 @@ def find(target: str) -> Path | str:
     if name in TASKS:
         path = CONFIG_DIR / f"{_snake(name)}.yaml"
         return path if path.is_file() else f"{NAMESPACE}/{name}"
+    if name in EVENT_DRIVEN:
+        task_class(name)  # says why it cannot be trained here
     near = nearest(name, [*TASKS, *available()])
     raise ShopfloorError(
         f"no environment or config {target!r}; {f'did you mean {near}? ' if near else ''}"

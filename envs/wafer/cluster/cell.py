@@ -81,6 +81,7 @@ class ClusterCell:
         self.rejected = np.zeros(n, np.int64)
         self.refused = np.zeros(n, bool)
         self._all_rows = np.arange(n)
+        self._low, self._high = (np.concatenate([c.bounds[i] for c in task.channels]) for i in (0, 1))
 
     def _make_randomizer(self) -> Randomizer | None:
         if self.randomization is None:
@@ -228,14 +229,11 @@ class ClusterCell:
 
     # -- what can be read -------------------------------------------------------------------------------------
 
-    def readings(self) -> dict[str, Array]:
-        """Values of all channels, name -> (n, size), clipped to their ranges."""
-        values = readings(self.simulator, self.bound)
-        return {c.name: np.clip(values[c.name], *c.bounds) for c in self.task.channels}
-
     def observation(self) -> NDArray[np.float32]:
-        """Observation vector (n, width), a fresh array."""
-        return np.concatenate(list(self.readings().values()), axis=1, dtype=np.float32, casting="same_kind")
+        """Readings (n, width), clipped to the ranges of the channels; a fresh array."""
+        values = readings(self.simulator, self.bound)
+        row = np.concatenate([values[c.name] for c in self.task.channels], axis=1)
+        return np.clip(row, self._low, self._high).astype(np.float32)
 
     def action_names(self) -> list[str]:
         """What each action does."""
