@@ -293,7 +293,7 @@ def test_numbers_of_no_action_are_refused(action: float):
 
 
 def test_bad_arguments_are_refused():
-    for kwargs in ({"robot": "triple"}, {"lot_size": 0}, {"lot_size": 2.5}, {"tolerance": 0.0}):
+    for kwargs in ({"robot": "triple"}, {"lot_size": 0}, {"lot_size": 2.5}, {"lot_size": 51}, {"tolerance": 0.0}):
         with pytest.raises(ShopfloorError, match=next(iter(kwargs))):
             ClusterTool(**kwargs)
     with pytest.raises(ShopfloorError, match="observation group"):
@@ -350,6 +350,37 @@ def test_expert_succeeds_and_random_does_not(robot: str, split: str, least: floa
     assert scripted["success"].mean() >= least
     assert blind["success"].mean() <= 0.02
     assert (scripted["return"] > blind["return"]).all()
+
+
+def test_the_expert_plans_each_lot_by_itself():
+    """Lots are scheduled alike alone, among others, and after others in the same rows."""
+    cell, seeds = ClusterCell(ClusterTool("dual", 8), 6, randomization="train"), 30 + np.arange(6)
+    together = play(cell, expert, seeds)
+    planner = cell.task.expert()
+    cell.reset(seeds=seeds + 100)
+    planner.reset(cell, np.arange(6))
+    cell.reset(np.array([1, 4]), seeds[[1, 4]])
+    planner.reset(cell, np.array([1, 4]))
+    while (running := ~cell.terminated).any():
+        cell.step(planner.act(cell), np.flatnonzero(running))
+    for row in (1, 4):
+        alone = play(ClusterCell(ClusterTool("dual", 8), 1, randomization="train"), expert, seeds[row : row + 1])
+        assert together["lot_time_ratio"][row] == alone["lot_time_ratio"][0] == cell.metrics()["lot_time_ratio"][row]
+
+
+def test_lots_that_take_too_many_decisions_are_cut_off():
+    env = vector(2, max_episode_steps=7, autoreset_mode=SAME)
+    single = gym.make(ID, lot_size=4, max_episode_steps=7)
+    env.reset(seed=0), single.reset(seed=0)
+    for k, numbers in enumerate(script(2, 7)):
+        action = allowed(env, numbers)
+        _, _, terminated, truncated, info = env.step(action)
+        assert single.step(action[0])[2:4] == (False, k == 6)
+        assert not terminated.any() and (truncated == (k == 6)).all()
+    assert list(info["final_info"]["termination_reason"]) == ["time_limit"] * 2
+    assert np.isnan(info["final_info"]["metrics"]["lot_time_ratio"]).all()
+    for lot in (1, 50):
+        assert ClusterTool(lot_size=lot).max_steps == gym.spec(ID).max_episode_steps
 
 
 def test_the_expert_does_not_know_process_times_before_they_end():

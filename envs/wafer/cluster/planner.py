@@ -38,13 +38,11 @@ class Planner:
     def reset(self, cell: ClusterCell, rows: NDArray[np.intp]) -> None:
         """Plan the lots that begin in `rows`."""
         sim = cell.simulator
-        fresh = Paced(sim, cell.tools, margin=0.0)
         if self._paced is None or self._paced.sim is not sim:
-            self._paced, self._rule = fresh, np.zeros(sim.num_rows, np.int64)
-        paced = self._paced
-        paced.interval[rows], paced.transport[rows], paced.delay[rows] = (
-            fresh.interval[rows], fresh.transport[rows], fresh.delay[rows],
-        )  # fmt: skip
+            self._paced, self._rule = Paced(sim, cell.tools, margin=0.0), np.zeros(sim.num_rows, np.int64)
+        paced, fresh = self._paced, Paced(sim.branch(rows), [cell.tools[row] for row in rows.tolist()], margin=0.0)
+        for name in ("interval", "transport", "delay"):
+            getattr(paced, name)[rows] = getattr(fresh, name)
         costs = [self._cost(_simulated(sim, rows, rule)) for rule in (0, 1)]
         costs.append(self._release(sim, rows))
         self._rule[rows] = np.argmin(costs, axis=0)

@@ -26,6 +26,7 @@ from .tool import LoadLocks, Robot, Step, Tool
 # numbers of parallel modules of successive steps: all recipes that use the tool's four modules
 FLOWS = ((1, 1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (2, 2), (3, 1), (1, 3), (4,))
 MODULES, LOCKS, MOST_STEPS = 4, 2, 4
+MOST_WAFERS = 50
 ARMS = {"single": 1, "dual": 2}
 TOLERANCES = {"single": 0.15, "dual": 0.30}
 
@@ -52,7 +53,7 @@ class ClusterTool:
 
     Args:
         robot: "single" or "dual", the arms that the schedule may use.
-        lot_size: wafers.
+        lot_size: wafers, at most 50.
         tolerance: share of the bound that a successful lot may take longer; None for 0.15 with one arm and 0.3 with
             two, whose bound knows nothing of windows that keep wafers from waiting for each other.
     """
@@ -94,19 +95,19 @@ class ClusterTool:
     )
     randomization: str | None = "cluster_tool"
     render_fps = 10
+    max_steps = 1000  # a lot of the most wafers takes some 600
     goal_size = 0
 
     def __init__(self, robot: str = "single", lot_size: int = 25, tolerance: float | None = None) -> None:
         if robot not in ARMS:
             raise ShopfloorError(f"robot must be one of {', '.join(ARMS)}, got {robot!r}")
-        if not isinstance(lot_size, (int, np.integer)) or not 1 <= lot_size <= 100:
-            raise ShopfloorError(f"lot_size must be a whole number from 1 to 100 wafers, got {lot_size!r}")
+        if not isinstance(lot_size, (int, np.integer)) or not 1 <= lot_size <= MOST_WAFERS:
+            raise ShopfloorError(f"lot_size must be a whole number from 1 to {MOST_WAFERS} wafers, got {lot_size!r}")
         tolerance = TOLERANCES[robot] if tolerance is None else tolerance
         if not 0.0 < tolerance < np.inf:
             raise ShopfloorError(f"tolerance must be a share above 0, got {tolerance}")
         self.robot, self.lot_size, self.tolerance = robot, int(lot_size), float(tolerance)
         self.shape = Shape(LOCKS, LOCKS + MODULES, MOST_STEPS, self.lot_size)
-        self.max_steps = 40 * self.lot_size
         self.start = self._start()
         self.success_text = (
             f"the lot is finished, no residency window was missed, and it took at most {1.0 + self.tolerance:g} times "
