@@ -405,6 +405,7 @@ CELLS = [
     {"robot": "arcmate100id"},
     {"robot": "ar1440", "mount": "positioner", "weldment": PARTS["pipe_flange"], "neck_deg": 45.0},
     {"robot": "arcmate100id", "mount": "positioner", "rail": True, "weldment": PARTS["bracket"]},
+    {"robot": "ar1440", "mount": "floor", "weldment": PARTS["u_cell"]},
     {"robot": "arcmate100id", "weldment": PARTS["v_groove"], "neck_deg": 35.0, "actuators": "velocity"},
 ]
 
@@ -414,7 +415,8 @@ def test_cell_starts_clear_with_the_torch_over_the_work(options):
     model, data = build(**options)
     assert data.ncon == 0
     tcp, part = data.site("tcp").xpos, data.body("part").xpos
-    assert 0.1 < tcp[2] - part[2] < 0.35 and np.hypot(*(tcp - part)[:2]) < 0.25
+    clearance = 1.1 if options.get("mount") == "floor" else 0.35
+    assert 0.1 < tcp[2] - part[2] < clearance and np.hypot(*(tcp - part)[:2]) < 0.25
     lean = np.rad2deg(np.arccos(-data.site("tcp").xmat.reshape(3, 3)[2, 2]))
     assert lean == pytest.approx(abs(options.get("neck_deg", 22.0) - 22.0), abs=0.02)
     before = data.qpos.copy()
@@ -434,7 +436,7 @@ def test_drawn_cell_has_the_state_layout_and_dynamics_of_the_physics_cell(option
     assert set(physics.geom_group) == {3, weldments.RAY_GROUP}
     seen = drawn.geom_group < 3
     assert not drawn.geom_contype[seen].any() and not drawn.geom_conaffinity[seen].any()
-    assert [drawn.camera(i).name for i in range(drawn.ncam)].sort() == list(cell.CAMERAS).sort()
+    assert {drawn.camera(i).name for i in range(drawn.ncam)} == set(cell.CAMERAS)
     assert physics.ncam == physics.nlight == physics.nmesh == physics.ntex == 0
     for data, model in ((a, physics), (b, drawn)):
         data.ctrl[0] += 0.01
@@ -496,14 +498,43 @@ def test_laser_line_in_front_of_the_torch_finds_the_root():
 def test_cell_refuses_what_it_has_not():
     with pytest.raises(ShopfloorError, match=r"robot='fr3': a welding cell has one of ar1440, arcmate100id"):
         cell.weld_cell(robot="fr3")
-    with pytest.raises(ShopfloorError, match=r"mount='floor'"):
-        cell.weld_cell(mount="floor")
+    with pytest.raises(ShopfloorError, match=r"mount='crane': choose one of table, positioner, floor"):
+        cell.weld_cell(mount="crane")
 
 
-def test_every_kind_of_part_fits_on_the_table():
-    for make in WELDMENTS.values():
-        _, data = build(weldment=make())
-        assert data.ncon == 0 or make is weldments.u_cell
+def test_every_kind_of_part_fits_under_the_torch():
+    for name, make in WELDMENTS.items():
+        _, data = build(weldment=make(), mount="floor" if name == "u_cell" else "table")
+        assert data.ncon == 0, name
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_every_seam_of_a_u_cell_can_be_reached_without_touching(robot):
+    """At some turn of the torch about its wire, at a torch angle of 45 degrees to both plates."""
+    part = PARTS["u_cell"]
+    model, data = build(robot=robot, weldment=part, mount="floor")
+    home, frame = data.qpos.copy(), data.body("part").xmat.reshape(3, 3).copy()
+    origin = data.body("part").xpos.copy()
+    for seam, s in (
+        ("right", 0.3),
+        ("end", 0.1),
+        ("left", 0.3),
+        ("up_right", 0.3),
+        ("up_left", 0.3),
+        ("stiffener", 0.56),
+    ):
+        p = part.seam(seam).at(s)
+        out, along = frame @ p.bisector[0], frame @ p.tangent[0]
+
+        def clear(turn, p=p, out=out, along=along):
+            x = np.cos(turn) * along + np.sin(turn) * np.cross(out, along)
+            rotation = np.stack([x, np.cross(-out, x), -out], axis=1)
+            data.qpos[:] = home
+            error = reach_seam(model, data, origin + frame @ p.position[0], rotation)
+            inside = (data.qpos > model.jnt_range[:, 0]).all() and (data.qpos < model.jnt_range[:, 1]).all()
+            return error < 1e-6 and inside and data.ncon == 0
+
+        assert any(clear(turn) for turn in np.arange(12) * np.pi / 6), seam
 
 
 def test_published_reach_of_the_welding_arms():

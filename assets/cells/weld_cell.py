@@ -25,7 +25,7 @@ from ..tools.welding_torch_feeder import add_wire_feeder
 from . import weld_cell_shapes
 
 CAMERAS = ("overview", "seam", "side", "top", "torch")
-MOUNTS = ("table", "positioner")
+MOUNTS = ("table", "positioner", "floor")
 
 PEDESTAL_HEIGHT = 0.35  # m, floor to robot base; on a rail its carriage is that high
 WORK_X = 0.95  # m, middle of table or positioner
@@ -35,6 +35,8 @@ POSITIONER_PLINTH = 0.15  # m
 BASE_POS = (0.0, 0.0, PEDESTAL_HEIGHT)
 # The seam of a part runs along its x; it lies across the cell, its left side towards the robot, welded towards +y.
 PART_QUAT = (float(np.sqrt(0.5)), 0.0, 0.0, float(np.sqrt(0.5)))
+# On the floor stand blocks and cells, open side (-x) towards the robot.
+FLOOR_X, FLOOR_QUAT = 1.02, (1.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ WELDERS: dict[str, Welder] = {
 
 def work_height(mount: str) -> float:
     """Height (m) of the face that a part stands on."""
-    return TABLE_TOP if mount == "table" else POSITIONER_PLINTH + TILT_HEIGHT + TABLE_HEIGHT
+    return {"table": TABLE_TOP, "positioner": POSITIONER_PLINTH + TILT_HEIGHT + TABLE_HEIGHT, "floor": 0.0}[mount]
 
 
 def _obstacle(
@@ -99,7 +101,7 @@ def _add_view(spec: mujoco.MjSpec, height: float) -> None:
     look.add_light(spec, "key", (2.3, -2.3, 3.3), (0.65, 0.0, 0.7), 0.62, **lamp)
     look.add_light(spec, "fill", (-0.6, -3.0, 1.9), (0.9, 0.0, 0.8), 0.26, specular=0.2)
     look.add_light(spec, "back", (-3.0, -1.5, 3.2), (0.5, 0.0, 1.0), 0.14, specular=0.25)
-    look.add_camera(world, "overview", (2.25, -1.75, 1.75), (0.50, 0.04, 0.84), 38.0)
+    look.add_camera(world, "overview", (2.35, -1.85, 1.80), (0.50, 0.04, 0.88), 40.0)
     look.add_camera(world, "seam", (0.60, -0.52, height + 0.28), (WORK_X - 0.03, 0.02, height + 0.04), 34.0)
     look.add_camera(world, "side", (0.6, -3.2, 1.25), (0.55, 0.0, 0.90), 38.0)
     look.add_camera(world, "top", (0.6, 0.0, 4.2), (0.6, 0.0, 0.0), 38.0, up=(1.0, 0.0, 0.0))
@@ -128,7 +130,7 @@ def weld_cell(
     Args:
         robot: key of `WELDERS`.
         weldment: the work, a T-fillet unless given.
-        mount: "table" or "positioner".
+        mount: "table", "positioner" or "floor", which is for what is as large as a `u_cell`.
         rail: put the arm on a linear track along y.
         neck_deg, ctwd, stickout: of the torch, see `add_welding_torch`.
         actuators: kind of joint actuators.
@@ -164,6 +166,8 @@ def weld_cell(
         _obstacle(world, "table_collision", (*TABLE_SIZE, TABLE_TOP), (WORK_X, 0.0, 0.5 * TABLE_TOP))
         at = (WORK_X, 0.0, height - work.bottom)
         add_weldment(spec, world, work, pos=at, quat=PART_QUAT, visual=visual)
+    elif mount == "floor":
+        add_weldment(spec, world, work, pos=(FLOOR_X, 0.0, -work.bottom), quat=FLOOR_QUAT, visual=visual)
     else:
         table = add_positioner(
             spec, world, pos=(WORK_X, 0.0, 0.0), plinth=POSITIONER_PLINTH, actuators=actuators, visual=visual

@@ -210,5 +210,6 @@ def add_scene(spec: mujoco.MjSpec, table: bool, rail: bool) -> None:
             (-0.255, -0.03, 0.40),
         ],
     ]
-    scene.add("black_rubber", *(sweep(path, 0.015, 12, 64) for path in cables))
+    if not rail:
+        scene.add("black_rubber", *(sweep(path, 0.015, 12, 64) for path in cables))
     scene.build(spec, world, "cell")

@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 RIPPLE = 1.6e-3  # m, distance of the ripples that are drawn
 RIPPLE_TILT = 0.45  # rad, each leans back over the one before
 ROOM_C, MELTING_C = 20.0, 1500.0
-GLOW_RADIUS, GLOW_SHELLS = 0.050, 24  # m; spheres whose haze adds up towards the core
+# Spheres whose haze adds up towards the core; all touch the root, so that they do not shine through a plate (m).
+GLOW_RADIUS, GLOW_SHELLS = 0.040, 24
 # Colour (rgb) and glow of steel over temperature (deg C): oxide grey, then incandescence.
 _HEAT = np.array(
     [(20.0, 0.47, 0.46, 0.46, 0.0), (450.0, 0.36, 0.34, 0.36, 0.0), (620.0, 0.45, 0.16, 0.12, 0.25),
@@ -129,13 +130,12 @@ def draw_arc(scene: mujoco.MjvScene, position: ArrayLike, out: ArrayLike, power:
         power: brightness, 1 for a usual arc.
     """
     at, up = np.asarray(position, float), np.asarray(out, float)
-    core = at + 0.003 * up
     radii = GLOW_RADIUS * np.geomspace(0.05, 1.0, GLOW_SHELLS) * np.sqrt(power)
     share = np.linspace(0.0, 1.0, GLOW_SHELLS)[:, None]
     colors = (1.0 - share) * (1.0, 1.0, 1.0, 1.0) + share * (0.60, 0.76, 1.0, 1.0)
     colors[:, 3] = np.append(1.0, 0.30 * (1.0 - share[1:, 0]) ** 2 + 0.006)
     for radius, color in zip(radii, colors, strict=True):
-        index = _append(scene, mujoco.mjtGeom.mjGEOM_SPHERE, np.full(3, radius), core, np.eye(3), color)
+        index = _append(scene, mujoco.mjtGeom.mjGEOM_SPHERE, np.full(3, radius), at + radius * up, np.eye(3), color)
         if index >= 0:
             geom = scene.geoms[index]
             geom.emission, geom.specular, geom.shininess = 1.0, 0.0, 0.0
@@ -148,5 +148,5 @@ def draw_arc(scene: mujoco.MjvScene, position: ArrayLike, out: ArrayLike, power:
     # out of the joint, or the faces would be lit at grazing angles only; dim enough to let the core stand out
     light.pos, light.dir = at + 0.05 * up, -up
     light.attenuation = [0.6, 0.0, 60.0 / power]
-    light.cutoff, light.exponent, light.intensity, light.range, light.bulbradius = 89.0, 0.0, 0.0, 10.0, 0.01
+    light.cutoff, light.exponent, light.intensity, light.range, light.bulbradius = 89.0, 1.5, 0.0, 10.0, 0.01
     light.ambient, light.diffuse, light.specular = [0.0] * 3, [0.48, 0.55, 0.66], [0.05, 0.06, 0.07]

@@ -31,8 +31,8 @@ def _draw(spec: mujoco.MjSpec, body: mujoco.MjsBody, inlet: tuple[float, float, 
     ]
     parts.add("black_rubber", sweep(hose, 0.016, 16, 64))
     back = -0.5 * x
-    conduit = [(back, 0.02, middle), (back - 0.07, 0.03, middle + 0.03), (back - 0.16, 0.06, middle - 0.10),
-               (back - 0.17, 0.08, middle - 0.36), (back - 0.10, 0.10, middle - 0.62)]  # fmt: skip
+    conduit = [(back + 0.01, 0.02, middle), (back - 0.06, 0.03, middle - 0.01), (back - 0.09, 0.05, middle - 0.14),
+               (-0.10, 0.055, -0.17)]  # fmt: skip
     parts.add("black_rubber", sweep(conduit, 0.013, 16, 64))
     parts.build(spec, body, "wire_feeder", look.GROUP_PART)
 
