@@ -26,7 +26,7 @@ from .profiles import GRAVITY
 
 ARM_JOINTS = ("shoulder", "elbow", "wrist")
 TOLERANCE_MM = 0.1
-LOST_MM = 3.0
+LOST_MM = 10.0  # beyond this the rim is no longer clear of the slit and the pedestal
 GIVEN_UP_S = 0.4  # after the end of the move a wafer that is not in place will not get there
 
 START_RADIUS = 0.38  # m, retracted: the wafer turns with the arm without touching the beams
@@ -129,7 +129,7 @@ class WaferCenter(Task):
         """Speed, share of friction and correction."""
         return BeamPass(
             ARM_JOINTS, self.correction, (START_RADIUS, BEFORE, BEHIND, STATION_RADIUS),
-            (LINK_LENGTH, WRIST_TO_WAFER), speed=(0.15, 0.80), utilization=(0.3, 1.5),
+            (LINK_LENGTH, WRIST_TO_WAFER), speed=(0.15, 0.80), utilization=(0.3, 1.2),
             correction_mm=CORRECTION_MM[self.correction],
         )  # fmt: skip
 
