@@ -31,7 +31,8 @@ from .tcp import damped_least_squares
 
 Array = NDArray[np.float64]
 
-TRACKING_S = 0.02  # time constant with which joint references return to the Cartesian one after a detour
+TRACKING_S = 0.05  # time constant with which joint references return to the Cartesian one after a detour
+LEAD_TICKS = 2.0  # ticks of full acceleration by which the virtual tool may be faster than the joints' references
 
 
 class Admittance(_JointInterface):
@@ -46,10 +47,11 @@ class Admittance(_JointInterface):
     are limited by the joints' own limits, and position servos follow.
 
     A position servo follows a moving reference late, by kv / kp of its gains; its speed times that is added to the
-    command, as drives do with velocity feed-forward, which leaves an answer within about 10 ms on this package's arms.
-    With a contact of stiffness k (arm, tool and part in series) the force is well damped for D > k 10 ms and does not
-    overshoot for twice that; halve the stiffness of the contact, and force control may be twice as fast. That is why
-    grinding tools are compliant.
+    command, as drives do with velocity feed-forward. What is left, with the joints' jerk limits, is an answer within
+    10 ms on most of this package's arms and 30 ms on the one with the lowest limits (iiwa14). With a contact of
+    stiffness k (arm, tool and part in series) force is stable for D > k times that and does not overshoot for twice as
+    much: the default suits 100 kN/m. Halve the stiffness of the contact, and force control may be twice as fast, which
+    is why grinding tools are compliant.
 
     The sensor reads at every tick of the inner loop, through a first-order filter; the weight of the tool beyond it is
     taken off, as designed. What accelerates the tool is not.
@@ -85,12 +87,12 @@ class Admittance(_JointInterface):
         tcp: TcpLimits,
         control_hz: float,
         *,
-        force_limit: tuple[float, float] = (5.0, 300.0),
+        force_limit: tuple[float, float] = (5.0, 500.0),
         force: float = 50.0,
-        torque_limit: float = 15.0,
-        mass: float | Sequence[float] = (5.0, 0.1),
-        damping: float | Sequence[float] = (1500.0, 10.0),
-        stiffness: float | Sequence[float] = (3000.0, 60.0),
+        torque_limit: float = 30.0,
+        mass: float | Sequence[float] = (10.0, 0.1),
+        damping: float | Sequence[float] = (3000.0, 20.0),
+        stiffness: float | Sequence[float] = (6000.0, 60.0),
         increment: float | Sequence[float] | None = None,
         axes: Sequence[str] = AXES,
         frame: str = "world",
@@ -166,6 +168,7 @@ class Admittance(_JointInterface):
             raise ShopfloorError("Admittance needs position servos: build the arm with actuators='position'")
         self._lag = -bias[:, 2] / gain
         self._sensor = WristSensor(s, self.sensors)
+        self._lead = self._tcp_motion.velocity * (0.5 * self.dt)
         self._free = np.zeros(6)
         self._free[self.axes] = 1.0
         s.new("contact_wrench", (6,))
@@ -236,6 +239,23 @@ class Admittance(_JointInterface):
         excess = np.max(np.abs(velocity) / self.motion.velocity, axis=1, keepdims=True)
         velocity /= np.maximum(excess, 1.0)
         track_velocity(self._limiter, s, velocity)
+        self._hold_back(s)
+
+    def _hold_back(self, s: Rows) -> None:
+        """Keep the virtual tool close to where the joint references are and to how they move.
+
+        A tool that ran on while a joint is at a limit would have to be caught up with afterwards, at speed and, in a
+        contact, with a force that nobody commanded.
+        """
+        arm, virtual, lim = self.arm, self.virtual, self._tcp_motion
+        pose = pose_error(virtual.position, virtual.quaternion, arm.position, arm.quaternion)
+        ahead = pose - arm.task(s.joint_reference - arm.q)
+        back = (np.minimum(np.maximum(ahead, -self._lead), self._lead) - ahead) * self._free
+        virtual.shift(back)
+        moving, most = arm.task(s.joint_reference_velocity), lim.acceleration * (LEAD_TICKS * self.dt)
+        held = np.minimum(np.maximum(virtual.velocity, moving - most), moving + most)
+        held = np.minimum(np.maximum(held, -lim.velocity), lim.velocity)
+        virtual.velocity[...] = np.where(self._free > 0.0, held, virtual.velocity)
 
 
 class WristSensor:

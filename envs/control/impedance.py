@@ -138,7 +138,7 @@ class VariableImpedance(TorqueInterface):
             price += np.maximum(cost[:, i], 0.0)
             gain += np.maximum(-cost[:, i], 0.0)
         funds = s.tank_energy + gain
-        granted = np.minimum(funds / np.maximum(price, 1e-300), 1.0)
+        granted = funds / np.maximum(np.maximum(price, funds), 1e-300)
         s.stiffness += np.where(cost > 0.0, granted[:, None], 1.0) * change
         np.minimum(np.maximum(funds - granted * price, 0.0), self.tank_j, out=s.tank_energy)
 

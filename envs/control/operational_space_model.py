@@ -9,6 +9,7 @@ as designed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -56,7 +57,8 @@ class ArmModel:
         model = sim.model
         self.body = int(model.site_bodyid[sim.id("site", site)])
         dofs = sim.qvel_index(joints)
-        chain, body = set(), self.body
+        chain: set[int] = set()
+        body = self.body
         while body:
             first = int(model.body_dofadr[body])
             chain.update(range(first, first + int(model.body_dofnum[body])))
@@ -147,7 +149,7 @@ class ArmModel:
         diagonal = np.arange(size)
         safe = mobility.copy()
         safe[:, diagonal, diagonal] += 1e-9 * self._lightest  # a singular one must not raise in the other rows
-        inverse: Array = np.linalg.inv(safe)
+        inverse = np.asarray(np.linalg.inv(safe), dtype=np.float64)
         # the trace of a positive definite inverse is above its largest eigenvalue: the others need no closer look
         trace = inverse[:, 0, 0].copy()
         for i in range(1, size):
@@ -155,8 +157,8 @@ class ArmModel:
         suspect = np.flatnonzero(~((trace > 0.0) & (trace * self._lightest < 1.0)))
         if suspect.size:
             values, vectors = np.linalg.eigh(mobility[suspect])
-            values = 1.0 / np.maximum(values, self._lightest)
-            inverse[suspect] = product(vectors * values[:, None, :], vectors.transpose(0, 2, 1))
+            capped: Array = 1.0 / np.maximum(values, self._lightest)
+            inverse[suspect] = product(vectors * capped[:, None, :], vectors.transpose(0, 2, 1))
         return inverse
 
     def bias(self) -> Array:
@@ -192,7 +194,7 @@ def geometric_mean(a: Array, b: Array) -> Array:
     return product(modes * np.sqrt(np.maximum(values, 0.0))[:, None, :], modes.transpose(0, 2, 1))
 
 
-def product(a: Array, b: Array) -> Array:
+def product(a: NDArray[Any], b: NDArray[Any]) -> Array:
     """Matrix products (n, i, k) of (n, i, j) and (n, j, k), one row after the other.
 
     Each is a call of its own, like those of `np.linalg`. The operands are laid out alike whatever n is, since the order
@@ -202,7 +204,7 @@ def product(a: Array, b: Array) -> Array:
     return out
 
 
-def apply(matrix: Array, vector: Array) -> Array:
+def apply(matrix: NDArray[Any], vector: NDArray[Any]) -> Array:
     """Products (n, i) of matrices (n, i, j) and vectors (n, j), one row after the other."""
     return product(matrix, vector[:, :, None])[:, :, 0]
 
@@ -238,7 +240,8 @@ def _loose_weights(s: Rows, body: int, dofs: NDArray[np.intp]) -> list[tuple[Arr
     found = []
     for b in range(1, model.nbody):
         mass = float(model.body_mass[b] * (1.0 - model.body_gravcomp[b]))
-        above, dofs_above = b, set()
+        dofs_above: set[int] = set()
+        above = b
         while above:
             first = int(model.body_dofadr[above])
             dofs_above.update(range(first, first + int(model.body_dofnum[above])))

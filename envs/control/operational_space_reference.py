@@ -88,6 +88,11 @@ class PoseReference:
         self.velocity[rows] = 0.0
         self.acceleration[rows] = 0.0
 
+    def shift(self, by: Array) -> None:
+        """Move by (n, 6) at once, m and rotation vector in rad: for who has to give way to something else."""
+        self._position[:, :3] += by[:, :3]
+        self.quaternion[...] = quat_multiply(small_turn(by[:, 3:]), self.quaternion)
+
     def error(self, position: Array, quaternion: Array) -> Array:
         """What is left from here to poses (n, 3), (n, 4): (n, 6), m and rotation vector in rad, world frame."""
         return pose_error(position, quaternion, self.position, self.quaternion)
