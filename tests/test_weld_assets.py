@@ -7,6 +7,8 @@ import pytest
 
 mujoco = pytest.importorskip("mujoco")
 
+from mujoco.batch import Batch  # noqa: E402
+
 from shopfloor.assets.cells import weld_cell as cell  # noqa: E402
 from shopfloor.assets.fixtures import positioner, rail  # noqa: E402
 from shopfloor.assets.parts import weldments, weldments_bead  # noqa: E402
@@ -218,6 +220,22 @@ def test_fields_rewrite_one_fit_up_into_another():
     p = other.seam("left").at(0.111)
     distance, name = cast(model, data, p.position[0] + 0.05 * p.normal_2[0] + 0.02 * p.normal_1[0], -p.normal_2[0])
     assert distance == pytest.approx(0.05, abs=1e-9) and name.startswith("part_web")
+
+
+def test_every_row_of_a_batch_can_have_its_own_fit_up():
+    parts = [
+        weldments.tee(gap=scale * GAPS, yaw=yaw, offset=1e-3 * scale)
+        for scale, yaw in ((0, 0), (0.5, 0.02), (1, -0.03))
+    ]
+    model, _ = model_of(parts[0], visual=False)
+    batch = Batch(model, 3, 1)
+    rows = [part.fields() for part in parts]
+    for name in rows[0]:
+        batch.expand(name)[:] = np.stack([row[name] for row in rows])
+    points = [part.seam("left").at([0.07, 0.22, 0.33]) for part in parts]
+    start = np.stack([p.position + 0.02 * p.normal_2 + 0.01 * p.normal_1 for p in points])
+    distance, _ = batch.ray(start, -np.stack([p.normal_2 for p in points]), geomgroup=ray_groups())
+    assert np.allclose(distance, 0.02, atol=1e-9)
 
 
 def test_bounds_of_every_solid_are_those_of_the_compiler():

@@ -96,12 +96,12 @@ def _add_view(spec: mujoco.MjSpec, height: float) -> None:
     look.render_settings(spec, center=(0.5, 0.0, 0.9), extent=2.4, headlight=0.16)
     # light is computed at corners: without small facets the lamp of the arc would leave no trace on a plate
     spec.visual.quality.numquads = 28
-    lamp: dict[str, Any] = {"specular": 0.45, "shadow": True, "spot": True, "cutoff": 46.0, "exponent": 1.0}
+    lamp: dict[str, Any] = {"specular": 0.45, "shadow": True, "spot": True, "cutoff": 80.0, "exponent": 4.0}
     # from below the rim of the hood, which would shade the work
     look.add_light(spec, "key", (2.3, -2.3, 3.3), (0.65, 0.0, 0.7), 0.62, **lamp)
     look.add_light(spec, "fill", (-0.6, -3.0, 1.9), (0.9, 0.0, 0.8), 0.26, specular=0.2)
     look.add_light(spec, "back", (-3.0, -1.5, 3.2), (0.5, 0.0, 1.0), 0.14, specular=0.25)
-    look.add_camera(world, "overview", (2.35, -1.85, 1.80), (0.50, 0.04, 0.88), 40.0)
+    look.add_camera(world, "overview", (-0.02, -2.75, 1.92), (0.56, 0.0, 0.88), 40.0)
     look.add_camera(world, "seam", (0.60, -0.52, height + 0.28), (WORK_X - 0.03, 0.02, height + 0.04), 34.0)
     look.add_camera(world, "side", (0.6, -3.2, 1.25), (0.55, 0.0, 0.90), 38.0)
     look.add_camera(world, "top", (0.6, 0.0, 4.2), (0.6, 0.0, 0.0), 38.0, up=(1.0, 0.0, 0.0))

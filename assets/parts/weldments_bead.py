@@ -147,6 +147,6 @@ def draw_arc(scene: mujoco.MjvScene, position: ArrayLike, out: ArrayLike, power:
     light.type = int(mujoco.mjtLightType.mjLIGHT_SPOT)
     # out of the joint, or the faces would be lit at grazing angles only; dim enough to let the core stand out
     light.pos, light.dir = at + 0.05 * up, -up
-    light.attenuation = [0.6, 0.0, 60.0 / power]
+    light.attenuation = [0.45, 0.0, 40.0 / power]
     light.cutoff, light.exponent, light.intensity, light.range, light.bulbradius = 89.0, 1.5, 0.0, 10.0, 0.01
     light.ambient, light.diffuse, light.specular = [0.0] * 3, [0.48, 0.55, 0.66], [0.05, 0.06, 0.07]
