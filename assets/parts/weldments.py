@@ -80,8 +80,8 @@ class Weldment:
         """Model fields of the k solids' geoms, by name: pose, size, and the bounds that depend on them.
 
         Rays and contacts skip what is out of bounds, and a model whose geom was parallel to its body remembers that in
-        `geom_sameframe`; so all of them have to be written together (`Batch.expand`). Cells switch the midphase off, whose tree of
-        bounds cannot be rewritten.
+        `geom_sameframe`; so all of them have to be written together (`Batch.expand`). Cells switch
+        the midphase off, whose tree of bounds cannot be rewritten.
         """
         pos, size = (np.stack([getattr(solid, key) for solid in self.solids]) for key in ("pos", "size"))
         extent = np.stack([_half_extent(solid) for solid in self.solids])
