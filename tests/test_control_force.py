@@ -195,7 +195,7 @@ def test_fixed_components_are_no_setpoints() -> None:
     b = bench("ur10e", VariableImpedance, damping_ratio=(1.0, 1.0), stiffness=(100.0, [500.0] * 3 + [100.0] * 3))
     assert [t.name for t in b.action.terms][6:] == ["stiffness_x", "stiffness_y", "stiffness_z"]
     b.step(b.still(stiffness=300.0))
-    assert_same(b.s.stiffness, np.array([[300.0] * 3 + [100.0] * 3]))
+    assert_same(b.s.tcp_stiffness, np.array([[300.0] * 3 + [100.0] * 3]))
 
 
 # -- springs ------------------------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def stored(b: Bench, wall: float) -> float:
     plate, speed = sim.qpos[0, sim.qpos_index(["wall"])[0]], sim.qvel[0, sim.qvel_index(["wall"])[0]]
     spring, _ = action.deflection()
     motion = 0.5 * sim.qvel[0, dofs] @ mass[0] @ sim.qvel[0, dofs] + speed * speed
-    return float(motion + 0.5 * wall * plate * plate + 0.5 * (b.s.stiffness[0] * spring[0] ** 2).sum())
+    return float(motion + 0.5 * wall * plate * plate + 0.5 * (b.s.tcp_stiffness[0] * spring[0] ** 2).sum())
 
 
 @pytest.mark.parametrize("switching", [False, True])
@@ -340,7 +340,7 @@ def test_energy_does_not_grow_in_contact(switching: bool) -> None:
     b.displace(0, np.array([0.01, -0.01, -0.03, 0.05, 0.0, 0.1]))
     rng = np.random.default_rng(1)
     low, high = (np.array([getattr(t, k) for t in b.action.terms]) for k in ("low", "high"))
-    energy, springs = [stored(b, wall) + float(b.s.tank_energy[0])], [stored(b, wall)]
+    energy, springs = [stored(b, wall) + float(b.s.tcp_tank_energy[0])], [stored(b, wall)]
     touched = False
     for _ in range(120):
         setpoints = held.copy()
@@ -348,13 +348,13 @@ def test_energy_does_not_grow_in_contact(switching: bool) -> None:
             setpoints[0, 6:] = np.where(rng.random(12) < 0.5, low[6:], high[6:])
         b.step(setpoints)
         springs.append(stored(b, wall))
-        energy.append(springs[-1] + float(b.s.tank_energy[0]))
+        energy.append(springs[-1] + float(b.s.tcp_tank_energy[0]))
         touched |= bool(on_wall(b)[0] > 1.0)
     assert touched
     # the tank begins full; beside it the contact's own spring stores what cannot be seen here, in the 1 %
     assert (np.diff(energy) < 0.01 * energy[0]).all() and energy[-1] < energy[0]
     assert max(springs) <= springs[0] + 0.2 + 0.01 * energy[0]
-    assert (b.s.stiffness <= b.action.stiffness_high).all() and (b.s.stiffness >= b.action.stiffness_low).all()
+    assert (b.s.tcp_stiffness <= b.action.stiffness_high).all() and (b.s.tcp_stiffness >= b.action.stiffness_low).all()
 
 
 def test_it_is_the_tank_that_keeps_energy_from_growing() -> None:
@@ -370,7 +370,7 @@ def test_it_is_the_tank_that_keeps_energy_from_growing() -> None:
             b.step(b.still(stiffness=3000.0 if gap < last else 500.0, stiffness_r=60.0))
             last = gap
             spring, _ = b.action.deflection()
-            energy = 0.5 * (b.s.stiffness * spring**2).sum()
+            energy = 0.5 * (b.s.tcp_stiffness * spring**2).sum()
             peak[tank] = max(peak[tank], float(energy))
     start = 0.5 * 500.0 * 0.03**2
     assert peak[0.05] <= start + 0.05 * 1.01
@@ -381,13 +381,13 @@ def test_without_energy_a_loaded_spring_does_not_stiffen() -> None:
     b = bench("ur10e", VariableImpedance, tank_j=0.0)
     b.step(b.still(**ratios(b)), 2)
     b.displace(0, np.array([0.02, 0.0, 0.0, 0.0, 0.0, 0.0]))
-    b.s.tank_energy[...] = 0.0
-    before = b.s.stiffness.copy()
+    b.s.tcp_tank_energy[...] = 0.0
+    before = b.s.tcp_stiffness.copy()
     b.action.command(b.s, b.still(**{**ratios(b), "stiffness": 3000.0}))
-    assert b.s.stiffness[0, 0] == before[0, 0], "stiffening along the deflection would add energy"
-    assert b.s.stiffness[0, 1] == 3000.0, "across it, it costs nothing"
+    assert b.s.tcp_stiffness[0, 0] == before[0, 0], "stiffening along the deflection would add energy"
+    assert b.s.tcp_stiffness[0, 1] == 3000.0, "across it, it costs nothing"
     b.action.command(b.s, b.still(**{**ratios(b), "stiffness": 200.0}))
-    assert b.s.stiffness[0, 0] == 200.0, "softening never costs"
+    assert b.s.tcp_stiffness[0, 0] == 200.0, "softening never costs"
 
 
 # -- force against walls ------------------------------------------------------------------------------------------
@@ -419,7 +419,7 @@ def test_a_commanded_force_is_pressed_with() -> None:
     setpoints[:, [t.name for t in b.action.terms].index("force_z")] = [-15.0, -40.0]
     b.step(setpoints, 110)
     np.testing.assert_allclose(on_wall(b), [15.0, 40.0], rtol=0.02)
-    np.testing.assert_allclose(b.s.contact_wrench[:, 2], [15.0, 40.0], rtol=0.02)
+    np.testing.assert_allclose(b.s.tcp_wrench[:, 2], [15.0, 40.0], rtol=0.02)
     setpoints[:, 8] = 0.0
     b.step(setpoints, 75)
     assert (np.abs(on_wall(b)) < 1.0).all()
@@ -468,7 +468,7 @@ def test_the_weight_of_the_tool_is_no_contact() -> None:
     sim.forward()
     b.action.reset(b.s, np.arange(8))
     b.step(b.still(force_limit=100.0), 30)
-    assert np.abs(b.s.contact_wrench[:, :3]).max() < 0.05 and np.abs(b.s.contact_wrench[:, 3:]).max() < 0.01
+    assert np.abs(b.s.tcp_wrench[:, :3]).max() < 0.05 and np.abs(b.s.tcp_wrench[:, 3:]).max() < 0.01
 
 
 # -- what can never happen ----------------------------------------------------------------------------------------

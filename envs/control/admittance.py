@@ -171,7 +171,7 @@ class Admittance(_JointInterface):
         self._lead = self._tcp_motion.velocity * (0.5 * self.dt)
         self._free = np.zeros(6)
         self._free[self.axes] = 1.0
-        s.new("contact_wrench", (6,))
+        s.new("tcp_wrench", (6,))
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
         """Commanded = virtual = present pose, at rest, no contact."""
@@ -180,7 +180,7 @@ class Admittance(_JointInterface):
         for pose in (self.reference, self.virtual):
             pose.reset(rows, position, quaternion)
         self.target.reset(rows, position, quaternion)
-        s.contact_wrench[rows] = 0.0
+        s.tcp_wrench[rows] = 0.0
 
     @property
     def frame_quaternion(self) -> Array | None:
@@ -202,7 +202,7 @@ class Admittance(_JointInterface):
             commands = np.repeat(s.sim.ctrl[:, None, :], self._steps, axis=1)
             commands[:, :, self._ctrl] = self._commands(s)[:, None, :]
             s.sim.follow(commands if rows is None else commands[rows], rows)
-            s.contact_wrench += share * (self._sensor.contact(self.arm.position) - s.contact_wrench)
+            s.tcp_wrench += share * (self._sensor.contact(self.arm.position) - s.tcp_wrench)
 
     def _commands(self, s: Rows) -> Array:
         """Position commands (n, dof) that make up for the servos' lag behind a moving reference."""
@@ -217,7 +217,7 @@ class Admittance(_JointInterface):
         drive = self.stiffness * left + self.damping * speed + self.mass * rise + press
         _shorten(drive[:, :3], limit)
         _shorten(drive[:, 3:], np.full(s.n, self.torque_limit))
-        force = (drive + to_frame(s.contact_wrench, frame)) * self._free
+        force = (drive + to_frame(s.tcp_wrench, frame)) * self._free
         # implicit in the damping, so that it is stable at any tick
         now = to_frame(here.velocity, frame)
         return to_world((self.mass * now + self.dt * force) / (self.mass + self.dt * self.damping), frame)

@@ -29,7 +29,7 @@ class VariableImpedance(TorqueInterface):
     About a resting reference the arm is passive: spring and damper give back no more than they took, Coriolis torques
     are left to the arm, which they cost nothing, and a stiffness that rises under deflection draws the energy
     from a tank that dissipation fills (Ferraguti, Secchi and Fantuzzi 2013); what the tank cannot pay is not
-    granted, see the row array `stiffness`. Outside this argument are saturated torques and the posture of spare joints,
+    granted, see the row array `tcp_stiffness`. Outside this argument are saturated torques and the posture of spare joints,
     whose projection is not the gradient of anything.
 
     Args:
@@ -95,26 +95,26 @@ class VariableImpedance(TorqueInterface):
     def bind(self, s: Rows) -> None:
         """Register stiffness, damping ratio and the tank's energy."""
         super().bind(s)
-        for name in ("stiffness", "damping_ratio"):
+        for name in ("tcp_stiffness", "tcp_damping_ratio"):
             s.new(name, (self.axes.size,))
-        s.new("tank_energy")
+        s.new("tcp_tank_energy")
 
     def reset(self, s: Rows, rows: Any) -> None:
         """Present pose, least stiffness, full tank."""
         super().reset(s, rows)
-        s.stiffness[rows] = self.stiffness_low
-        s.damping_ratio[rows] = self.damping_low
-        s.tank_energy[rows] = self.tank_j
+        s.tcp_stiffness[rows] = self.stiffness_low
+        s.tcp_damping_ratio[rows] = self.damping_low
+        s.tcp_tank_energy[rows] = self.tank_j
 
     def command(self, s: Rows, setpoints: Array) -> None:
         """Move the target, turn stiffness as far as there is energy for it, and find the damping that belongs to it."""
         super().command(s, setpoints)
         first = self.axes.size
         second = first + self._turned_stiffness.size
-        wanted = np.broadcast_to(self.stiffness_low, s.stiffness.shape).copy()
+        wanted = np.broadcast_to(self.stiffness_low, s.tcp_stiffness.shape).copy()
         wanted[:, self._turned_stiffness] = setpoints[:, first:second]
-        s.damping_ratio[...] = self.damping_low
-        s.damping_ratio[:, self._turned_damping] = setpoints[:, second:]
+        s.tcp_damping_ratio[...] = self.damping_low
+        s.tcp_damping_ratio[:, self._turned_damping] = setpoints[:, second:]
         self.arm.measure()
         self._turn_stiffness(s, wanted)
         self._inertia = self.arm.inertia()[1]
@@ -131,26 +131,26 @@ class VariableImpedance(TorqueInterface):
     def _turn_stiffness(self, s: Rows, wanted: Array) -> None:
         """Stiffness as wanted, where its rise under deflection can be paid; a fall pays into the tank."""
         deflection, _ = self.deflection()
-        change = wanted - s.stiffness
+        change = wanted - s.tcp_stiffness
         cost = 0.5 * change * deflection * deflection
         price, gain = np.zeros(s.n), np.zeros(s.n)
         for i in range(cost.shape[1]):
             price += np.maximum(cost[:, i], 0.0)
             gain += np.maximum(-cost[:, i], 0.0)
-        funds = s.tank_energy + gain
+        funds = s.tcp_tank_energy + gain
         granted = funds / np.maximum(np.maximum(price, funds), 1e-300)
-        s.stiffness += np.where(cost > 0.0, granted[:, None], 1.0) * change
-        np.minimum(np.maximum(funds - granted * price, 0.0), self.tank_j, out=s.tank_energy)
+        s.tcp_stiffness += np.where(cost > 0.0, granted[:, None], 1.0) * change
+        np.minimum(np.maximum(funds - granted * price, 0.0), self.tank_j, out=s.tcp_tank_energy)
 
     def _damping_matrix(self, s: Rows) -> Array:
         """Damping (n, axes, axes) in the world frame, for the task inertia at present."""
         inertia, size = self._inertia, self.axes.size
         stiffness = np.zeros_like(inertia)
-        stiffness[:, np.arange(size), np.arange(size)] = s.stiffness
+        stiffness[:, np.arange(size), np.arange(size)] = s.tcp_stiffness
         turn = None if self.frame_quaternion is None else _blocks(self.arm_frame())
         if turn is not None:
             inertia = _congruent(turn.transpose(0, 2, 1), inertia)
-        ratio = np.sqrt(s.damping_ratio)
+        ratio = np.sqrt(s.tcp_damping_ratio)
         damping: Array = 2.0 * geometric_mean(inertia, stiffness) * ratio[:, :, None] * ratio[:, None, :]
         return damping if turn is None else _congruent(turn, damping)
 
@@ -164,7 +164,7 @@ class VariableImpedance(TorqueInterface):
         arm = self.arm
         deflection, turn = self.deflection()
         spring = np.zeros((s.n, 6))
-        spring[:, self.axes] = s.stiffness * deflection
+        spring[:, self.axes] = s.tcp_stiffness * deflection
         spring = to_world(spring, self.frame_quaternion)
         # torque of the potential 2 e' K e: eta times the linear torque, and what turns it toward the error's axis
         x, y, z = turn[:, 1], turn[:, 2], turn[:, 3]
@@ -190,7 +190,7 @@ class VariableImpedance(TorqueInterface):
         power = damper[:, 0] * velocity[:, 0]
         for i in range(1, velocity.shape[1]):
             power += damper[:, i] * velocity[:, i]
-        np.minimum(s.tank_energy + np.maximum(power, 0.0) * self.dt, self.tank_j, out=s.tank_energy)
+        np.minimum(s.tcp_tank_energy + np.maximum(power, 0.0) * self.dt, self.tank_j, out=s.tcp_tank_energy)
 
 
 def _blocks(rotation: Array) -> Array:
