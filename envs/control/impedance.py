@@ -29,8 +29,8 @@ class VariableImpedance(TorqueInterface):
     About a resting reference the arm is passive: spring and damper give back no more than they took, Coriolis torques
     are left to the arm, which they cost nothing, and a stiffness that rises under deflection draws the energy
     from a tank that dissipation fills (Ferraguti, Secchi and Fantuzzi 2013); what the tank cannot pay is not
-    granted, see the row array `tcp_stiffness`. Outside this argument are saturated torques and the posture of spare joints,
-    whose projection is not the gradient of anything.
+    granted, see the row array `tcp_stiffness`. Outside this argument are saturated torques and the posture of spare
+    joints, whose projection is not the gradient of anything.
 
     Args:
         stiffness: (low, high) of the set-points, each one value, two (linear N/m, angular N m/rad) or six.

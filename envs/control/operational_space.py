@@ -38,9 +38,9 @@ class TorqueInterface:
     damping away: a stiffness K held over a tick T acts like a damping of -K T / 2 (Colgate and Schenkel 1997).
     The reference is advanced at the same ticks, so its velocity, acceleration and jerk are limited at every one.
 
-    What comes between command and drive, such as a delay from domain randomization, acts inside this loop, on torques.
-    The rows of a specification for a robot that closes it on its own side should delay by a tick or two at most: a
-    delay of T takes K T of damping away.
+    What comes between command and drive, such as a delay of domain randomization, acts inside this loop, on torques: a
+    delay T takes about K T of damping away, so a stiff spring bears a tick or two and not the 20 ms that position
+    commands bear.
 
     A torque is bounded in rate and range, gravity compensation included, and no torque drives on a joint that is
     faster than its limit, or than what can still be stopped inside its range: such a joint is braked. With a contact
