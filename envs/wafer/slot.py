@@ -433,9 +433,11 @@ class WaferSlot(Task):
         return (self._aborts(s) & ~self._damaged(s)).astype(np.float64)
 
     def overlay(self, s: Rows, row: int) -> Overlay:
-        """Where the taught station is."""
-        at = np.array([0.0, -STATION_RADIUS, self._plant.tcp[row, 2]])
-        return Overlay(points=[(at, 0.004, (1.0, 0.55, 0.1, 1.0))])
+        """Where the taught station is, and the way to it, a hand's breadth above the paddle so that one sees it."""
+        tcp = self._plant.tcp[row]
+        at = np.array([0.0, -STATION_RADIUS, tcp[2]])
+        way = np.stack((tcp, at)) + np.array([0.0, 0.0, 0.1])
+        return Overlay(points=[(at, 0.006, (1.0, 0.55, 0.1, 1.0))], traces=[(way, 0.004, (0.1, 0.8, 1.0, 1.0))])
 
 
 class WaferSlotPick(WaferSlot):
