@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import mujoco
@@ -68,6 +68,7 @@ class BatchedCell:
 
     The cell works on its own copy of the task, which may therefore serve several cells. `max_steps` is the time limit
     in control steps, by default the task's. `randomization` is what `randomization.choose` takes; None is nominal.
+    Readings are taken of the policy's channels and of the groups `observed`.
 
     After `reset` or `step` the arrays below describe the present; they are overwritten by the next call.
 
@@ -90,6 +91,7 @@ class BatchedCell:
         dump_dir: str | os.PathLike[str] | None = None,
         max_steps: int | None = None,
         randomization: object = None,
+        observed: str | Sequence[str] = (POLICY, PRIVILEGED),
     ):
         task.check()
         # `allocate` leaves views of this cell's physics in the task, which a second cell would replace
@@ -116,6 +118,8 @@ class BatchedCell:
         self.action.bind(self.s)
         self.randomizer = self._make_randomizer()
         self.sensors = {g: self._suite(g) for g in (POLICY, PRIVILEGED)}
+        groups = {POLICY, *((observed,) if isinstance(observed, str) else observed)}
+        self._observed = [suite for g, suite in self.sensors.items() if g in groups and suite is not None]
         self._reward_functions = [(k, r.weight, self._quantity("reward", k)) for k, r in task.rewards.items()]
         self._metric_functions = [(k, self._quantity("metric", k)) for k in task.metrics]
         self.reasons = (RUNNING, SUCCESS, TIME_LIMIT, PHYSICS_ERROR, *task.failure_texts)
@@ -242,9 +246,8 @@ class BatchedCell:
         self.action.reset(s, rows)
         self.task.measure(s)
         self.task.commence(s, rows)
-        for suite in self.sensors.values():
-            if suite is not None:
-                suite.reset(rows, s.seed[rows], s.episode[rows])
+        for suite in self._observed:
+            suite.reset(rows, s.seed[rows], s.episode[rows])
         for array in (self.reward, self.success, self.terminated, self.truncated, self.reason):
             array[rows] = 0
         for term in self.reward_terms.values():
@@ -311,9 +314,8 @@ class BatchedCell:
             np.multiply(function(), weight, out=term)
             self.reward += term
         self._finish_step()
-        for suite in self.sensors.values():
-            if suite is not None:
-                self._update(suite)
+        for suite in self._observed:
+            self._update(suite)
 
     def _update(self, suite: SensorSuite) -> None:
         """New readings, except in rows whose physics failed: what they have measured since may be anything."""
@@ -363,13 +365,19 @@ class BatchedCell:
         suite = self.sensors[group]
         if suite is None:
             raise ShopfloorError(f"{type(self.task).__name__} has no channels in group {group!r}")
+        self._check_observed(suite, group)
         return suite.vector()
+
+    def _check_observed(self, suite: SensorSuite, group: str) -> None:
+        if suite not in self._observed:
+            raise ShopfloorError(f"the group {group!r} is not observed here; name it in `observation`")
 
     def readings(self, group: str = POLICY) -> dict[str, Array]:
         """Newest readings of a group, name -> (n, size), copied."""
         suite = self.sensors[group]
         if suite is None:
             return {}
+        self._check_observed(suite, group)
         return {c.name: suite.readings[:, part].copy() for c, part in zip(suite.channels, suite._slices, strict=True)}
 
     def metrics(self) -> dict[str, Array]:
@@ -439,13 +447,16 @@ def sample_info(cell: BatchedCell) -> dict[str, NDArray[Any]]:
     randomizer = cell.randomizer
     if randomizer is None:
         return {}
-    values = {k: v[:, 0] if v.shape[1] == 1 else v for k, v in randomizer.values.items()}
-    return {
-        "split": _SPLITS[randomizer.split],
-        "spec": np.full(cell.n, randomizer.spec.hash, dtype=object),
-        "rejected": randomizer.rejected,
-        **values,
-    }
+    if randomizer.told is None:
+        values = {k: v[:, 0] if v.shape[1] == 1 else v for k, v in randomizer.values.items()}
+        told: dict[str, NDArray[Any]] = {
+            "split": _SPLITS[randomizer.split],
+            "spec": np.full(cell.n, randomizer.spec.hash, dtype=object),
+            "rejected": randomizer.rejected,
+            **values,
+        }
+        randomizer.told = told
+    return randomizer.told
 
 
 _SPLITS = np.array(SPLITS, dtype=object)

@@ -69,7 +69,7 @@ class CellEnv(gym.Env[Any, Any]):
 
     def _build(self, task: Task) -> None:
         a = self._arguments
-        cell = BatchedCell(task, 1, dump_dir=a["dump_dir"], randomization=a["randomization"])
+        cell = BatchedCell(task, 1, dump_dir=a["dump_dir"], randomization=a["randomization"], observed=a["observation"])
         self.groups = observation_groups(cell, a["observation"])
         self.cell = cell
         self.observation_space = observation_space(cell, self.groups)

@@ -98,7 +98,15 @@ class CellVectorEnv(VectorEnv):
 
     def _build(self, task: Task) -> None:
         a = self._arguments
-        cell = BatchedCell(task, a["num_envs"], a["threads"], a["dump_dir"], a["max_episode_steps"], a["randomization"])
+        cell = BatchedCell(
+            task,
+            a["num_envs"],
+            a["threads"],
+            a["dump_dir"],
+            a["max_episode_steps"],
+            a["randomization"],
+            a["observation"],
+        )
         self.groups = observation_groups(cell, a["observation"])
         self.cell = cell
         self._reasons = np.array(cell.reasons, dtype=object)

@@ -141,6 +141,7 @@ class Randomizer:
         self.split = np.zeros(plant.n, dtype=np.int64)
         self.rejected = np.zeros(plant.n, dtype=np.int64)
         self.engaged = False
+        self.told: dict[str, NDArray[Any]] | None = None  # what `info` says of the values, until one changes
         self._pushing_terms = [i for i, t in enumerate(spec.terms) if t.info.family == DISTURBANCE]
         self._pushing = False  # whether a force may still be applied
         self._moving = False  # whether a row has a term that changes within its episode
@@ -306,6 +307,7 @@ class Randomizer:
         self._flat[rows] = drawn.flat
         self._on[rows] = drawn.on
         self.rejected[rows] = drawn.rejected
+        self.told = None
         self.split[rows] = SPLITS.index(drawn.split)
         if not self.engaged:
             self._normalize(rows)
@@ -415,6 +417,7 @@ class Randomizer:
             if changed.size:
                 self.values[name][changed] = dynamic.value[changed]
                 self._normalize(changed)
+                self.told = None
                 if name in self._modelled:
                     changed_model = np.union1d(changed_model, changed)
                 elif dynamic.term.effect.startswith("command."):
@@ -493,6 +496,7 @@ class Randomizer:
         self.split[...] = state["split"]
         self.rejected[...] = state["rejected"]
         self.engaged = state["engaged"]
+        self.told = None
         self._pushing, self._moving = state["pushing"], state["moving"]
         self.commands.set_state(state["commands"])
         self.sensors.set_state(state["sensors"])
