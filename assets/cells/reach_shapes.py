@@ -12,7 +12,7 @@ from ..shapes import Assembly, Mesh, box, cylinder, extrude, extrude_ring, join,
 FENCE_X, FENCE_Y, POST_PITCH_X, POST_PITCH_Y = -1.40, 1.85, 1.15, 1.235
 
 
-def _slab(
+def slab(
     body: mujoco.MjsBody, name: str, size: tuple[float, float, float], pos: tuple[float, float, float], material: str,
     group: int = look.GROUP_SCENE,
 ) -> None:  # fmt: skip
@@ -23,16 +23,17 @@ def _slab(
     )  # fmt: skip
 
 
-def _add_room(spec: mujoco.MjSpec, world: mujoco.MjsBody) -> None:
+def add_room(spec: mujoco.MjSpec, world: mujoco.MjsBody) -> None:
+    """Floor, two walls and the yellow line around the cell."""
     world.add_geom(
         name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[6.0, 6.0, 0.1], pos=[0.0, 0.0, 0.0],
         material=look.material(spec, "epoxy_floor"), contype=0, conaffinity=0, group=look.GROUP_SCENE,
     )  # fmt: skip
     wall, dado = look.material(spec, "workshop_wall"), look.material(spec, "wall_dado")
-    _slab(world, "wall_back", (0.1, 12.0, 4.0), (-3.4, 0.0, 2.0), wall)
-    _slab(world, "wall_back_dado", (0.1, 12.0, 1.1), (-3.385, 0.0, 0.55), dado)
-    _slab(world, "wall_left", (12.0, 0.1, 4.0), (0.0, 3.6, 2.0), wall)
-    _slab(world, "wall_left_dado", (12.0, 0.1, 1.1), (0.0, 3.585, 0.55), dado)
+    slab(world, "wall_back", (0.1, 12.0, 4.0), (-3.4, 0.0, 2.0), wall)
+    slab(world, "wall_back_dado", (0.1, 12.0, 1.1), (-3.385, 0.0, 0.55), dado)
+    slab(world, "wall_left", (12.0, 0.1, 4.0), (0.0, 3.6, 2.0), wall)
+    slab(world, "wall_left_dado", (12.0, 0.1, 1.1), (0.0, 3.585, 0.55), dado)
     line = look.material(spec, "safety_yellow")
     for name, size, pos in (
         ("line_front", (0.08, 3.48, 0.002), (1.85, 0.0, 0.001)),
@@ -40,10 +41,11 @@ def _add_room(spec: mujoco.MjSpec, world: mujoco.MjsBody) -> None:
         ("line_right", (3.02, 0.08, 0.002), (0.30, -1.70, 0.001)),
         ("line_left", (3.02, 0.08, 0.002), (0.30, 1.70, 0.001)),
     ):
-        _slab(world, name, size, pos, line)
+        slab(world, name, size, pos, line)
 
 
-def _pedestal(height: float) -> Assembly:
+def pedestal(height: float) -> Assembly:
+    """Welded pedestal with ribs, its top at `height` m."""
     parts = Assembly()
     rib = extrude([(0.105, 0.0), (0.20, 0.0), (0.105, 0.24)], -0.006, 0.006).moved(
         rot=np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -57,7 +59,7 @@ def _pedestal(height: float) -> Assembly:
     return parts
 
 
-def _table_frame(top: float, size: tuple[float, float]) -> Assembly:
+def table_frame(top: float, size: tuple[float, float]) -> Assembly:
     """Legs, rails and levelling feet of the fixture table, centred below its plate."""
     parts = Assembly()
     dx, dy = size[0] / 2 - 0.06, size[1] / 2 - 0.06
@@ -76,7 +78,7 @@ def _table_frame(top: float, size: tuple[float, float]) -> Assembly:
     return parts
 
 
-def _vise() -> Assembly:
+def vise() -> Assembly:
     """Machine vise that clamps a brass block with a bore."""
     parts = Assembly()
     parts.add(
@@ -94,11 +96,11 @@ def _vise() -> Assembly:
     parts.add("bright_steel", cylinder(0.009, 0.088, 0.165, edge=0.002).along("y").moved((0.0, 0.0, 0.058)))
     parts.add("bright_steel", cylinder(0.005, -0.06, 0.06, edge=0.002).along("x").moved((0.0, 0.158, 0.058)))
     outline = np.array([(-0.045, -0.0565), (0.045, -0.0565), (0.045, 0.0365), (-0.045, 0.0365)])
-    parts.add("brass", extrude(outline, 0.060, 0.088), _bored_top(outline, 0.088, 0.118, 0.022))
+    parts.add("brass", extrude(outline, 0.060, 0.088), bored_top(outline, 0.088, 0.118, 0.022))
     return parts
 
 
-def _bored_top(outline: np.ndarray, z0: float, z1: float, radius: float, steps: int = 64) -> Mesh:
+def bored_top(outline: np.ndarray, z0: float, z1: float, radius: float, steps: int = 64) -> Mesh:
     """Upper part of a block, with a round blind hole in its middle."""
     center = outline.mean(axis=0)
     angle = 2.0 * np.pi * np.arange(steps) / steps
@@ -108,7 +110,7 @@ def _bored_top(outline: np.ndarray, z0: float, z1: float, radius: float, steps: 
     return extrude_ring(center + ray * reach[:, None], center + ray * radius, z0, z1)
 
 
-def _fixture_nest() -> Assembly:
+def fixture_nest() -> Assembly:
     """Locating plate with dowels, and a ring gauge."""
     parts = Assembly()
     parts.add("brushed_plate", box((0.20, 0.16, 0.020), (0.0, 0.0, 0.010), bevel=0.003))
@@ -122,7 +124,7 @@ def _fixture_nest() -> Assembly:
     return parts
 
 
-def _fence() -> Assembly:
+def fence() -> Assembly:
     """Yellow posts with clear panels in dark frames."""
     parts = Assembly()
     post = join(
@@ -154,7 +156,7 @@ def _guard_panel(width: float, low: float = 0.18, high: float = 1.90) -> Assembl
     return parts
 
 
-def _controller() -> Assembly:
+def controller() -> Assembly:
     """Robot controller with teach pendant on its hook, and the cable that leads to the pedestal."""
     parts = Assembly()
     parts.add("white_enamel", box((0.46, 0.42, 0.62), (0.0, 0.0, 0.40), bevel=0.015))
@@ -177,7 +179,8 @@ def _controller() -> Assembly:
     return parts
 
 
-def _signal_tower() -> Assembly:
+def signal_tower() -> Assembly:
+    """Three signal lamps on the top of a fence post."""
     parts = Assembly()
     parts.add("bright_steel", cylinder(0.010, 1.95, 2.05))
     for k, finish in enumerate(("status_green", "status_amber", "status_red")):
@@ -192,9 +195,9 @@ def add_scene(
 ) -> None:  # fmt: skip
     """Add everything around the arm that is only seen; dimensions in metres, in the world frame."""
     world = spec.worldbody
-    _add_room(spec, world)
+    add_room(spec, world)
     cx, cy = table_center
-    _slab(
+    slab(
         world,
         "table_plate",
         (*table_size, 0.03),
@@ -203,11 +206,11 @@ def add_scene(
         look.GROUP_MACHINE,
     )
     scene = Assembly()
-    scene.place(_pedestal(pedestal_height))
-    scene.place(_table_frame(table_top, table_size), (cx, cy, 0.0))
-    scene.place(_fence())
-    scene.place(_controller(), (-0.85, 0.95, 0.0))
-    scene.place(_signal_tower(), (FENCE_X, -1.5 * POST_PITCH_Y, 0.0))
+    scene.place(pedestal(pedestal_height))
+    scene.place(table_frame(table_top, table_size), (cx, cy, 0.0))
+    scene.place(fence())
+    scene.place(controller(), (-0.85, 0.95, 0.0))
+    scene.place(signal_tower(), (FENCE_X, -1.5 * POST_PITCH_Y, 0.0))
     cable = sweep(
         [
             (-0.75, 0.76, 0.15),
@@ -222,6 +225,6 @@ def add_scene(
     scene.add("black_rubber", cable)
     scene.build(spec, world, "cell")
     fixtures = Assembly()
-    fixtures.place(_vise(), (cx + 0.16, cy + 0.36, table_top))
-    fixtures.place(_fixture_nest(), (cx + 0.13, cy - 0.38, table_top), rot_z(np.pi / 2))
+    fixtures.place(vise(), (cx + 0.16, cy + 0.36, table_top))
+    fixtures.place(fixture_nest(), (cx + 0.13, cy - 0.38, table_top), rot_z(np.pi / 2))
     fixtures.build(spec, world, "fixture", look.GROUP_PART)
