@@ -6,16 +6,20 @@ state is small and whole, and a run that continues from it is the run that was n
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from .cloning import let_actor_learn, warm_start
 from .curriculum import CurriculumFeed
+from .demonstrations import Demonstrator
 from .learner import Learner
 from .progress import Display
 from .run_dir import RunDir
@@ -129,13 +133,15 @@ class TrainingCallback(BaseCallback):
             self.feed.curriculum.advance(step / self.run.config.total_steps)
         if step > self._next_report:
             self.report()
-        if step >= self.milestones.next_evaluation and step > 0:
+        if step >= self.milestones.next_evaluation:
             self.evaluate()
         if self.stop.asked():
             self.save_checkpoint()
             raise TrainingStopped
         if step >= self.milestones.next_checkpoint:
             self.save_checkpoint()
+        if isinstance(self.model, PPO):
+            let_actor_learn(self.model, step >= self.run.config.demonstrations.critic_steps)
         self.watch.enter("rollout")
 
     def _on_step(self) -> bool:
@@ -157,6 +163,27 @@ class TrainingCallback(BaseCallback):
         self.save_checkpoint()
 
     # -- what is done -----------------------------------------------------------------------------------------
+
+    def check_stop(self) -> None:
+        """Leave at once if somebody wants to; for what comes before the first checkpoint and is done anew."""
+        if self.stop.asked():
+            raise TrainingStopped
+
+    def learn_from_expert(self, learner: Learner, demonstrator: Demonstrator) -> None:
+        """Warm-start a fresh learner; its first validation is due when PPO begins."""
+        assert isinstance(learner, PPO)
+        self.watch.enter("demonstrations")
+        torch.set_num_threads(self.threads)
+        rounds = itertools.count(1)
+
+        def record(figures: dict[str, float]) -> None:
+            for tag, value in figures.items():
+                learner.logger.record(tag, value)
+            learner.logger.dump(next(rounds))
+
+        warm_start(learner, demonstrator, self.run.config.demonstrations, self.check_stop, self.display.say, record)
+        self.venv.env_seconds = 0.0  # those of the report are of PPO
+        self.milestones.next_evaluation = 0
 
     def report(self) -> None:
         """Write a point of every curve and move the bar."""

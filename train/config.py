@@ -134,6 +134,19 @@ class SACSection:
 
 
 @dataclass(frozen=True)
+class DemonstrationSection:
+    """Learning from the task's scripted expert before PPO: behaviour cloning, in rounds (DAgger)."""
+
+    steps: int = option(0, "environment steps of a round of demonstrations; 0 for none")
+    rounds: int = option(1, "rounds; from the second on the learner drives some rows and the expert corrects")
+    beta: float = option(0.5, "share of rows that the expert drives in the second round; squared in the third, ...")
+    epochs: int = option(10, "passes over all demonstrations after a round")
+    batch_size: int = option(512, "steps in a minibatch")
+    learning_rate: float = option(1e-3, "Adam's step size")
+    critic_steps: int = option(0, "environment steps of PPO in which only the critic learns")
+
+
+@dataclass(frozen=True)
 class EvaluationSection:
     """Validation during training: the deterministic policy on held-out seeds, one episode each."""
 
@@ -173,6 +186,7 @@ class TrainConfig:
     network: NetworkSection = section(NetworkSection, "network")
     ppo: PPOSection = section(PPOSection, "PPO")
     sac: SACSection = section(SACSection, "SAC")
+    demonstrations: DemonstrationSection = section(DemonstrationSection, "learning from the expert")
     evaluation: EvaluationSection = section(EvaluationSection, "validation")
     checkpoint: CheckpointSection = section(CheckpointSection, "checkpoints")
 
@@ -197,6 +211,8 @@ class TrainConfig:
                 f"ppo.batch_size={self.ppo.batch_size} is more than an update has: num_envs * ppo.n_steps = "
                 f"{self.num_envs * self.ppo.n_steps}"
             )
+        if self.demonstrations.steps and self.algorithm != "ppo":
+            raise ShopfloorError(f"demonstrations.steps needs algorithm=ppo, got {self.algorithm}")
         if self.row_seeds.stop > HELD_OUT_SEEDS:
             most = (HELD_OUT_SEEDS - self.num_envs) // ROW_STRIDE
             raise ShopfloorError(
@@ -229,7 +245,7 @@ class TrainConfig:
             f.name for f in fields(CurriculumSettings) if f.name not in ("kind", self.randomization.curriculum.kind)
         ]
         return [
-            "sac" if self.algorithm == "ppo" else "ppo",
+            *(["sac"] if self.algorithm == "ppo" else ["ppo", "demonstrations"]),
             *(f"randomization.curriculum.{name}" for name in curricula),
         ]
 
@@ -261,6 +277,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "ppo.learning_rate": (0, 1), "ppo.clip_range": (0, 100), "sac.learning_rate": (0, 1), "sac.buffer_size": (1, 1e10),
     "sac.learning_starts": (0, 1e10), "sac.batch_size": (1, 1e9), "sac.tau": (0, 1), "sac.gamma": (0, 1),
     "sac.train_freq": (1, 1e7), "sac.gradient_steps": (-1, 1e7),
+    "demonstrations.steps": (0, 1e9), "demonstrations.rounds": (1, 1000), "demonstrations.beta": (0, 1),
+    "demonstrations.epochs": (1, 1e4), "demonstrations.batch_size": (1, 1e9), "demonstrations.learning_rate": (0, 1),
+    "demonstrations.critic_steps": (0, 1e12),
     "evaluation.every_steps": (1, 1e12), "evaluation.episodes": (1, 1e6), "checkpoint.every_steps": (1, 1e12),
     "checkpoint.keep": (1, 1e6),
 }  # fmt: skip

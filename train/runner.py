@@ -21,6 +21,7 @@ from .callbacks import Milestones, StopRequest, TrainingCallback, TrainingStoppe
 from .checkpoint import restore_learner
 from .config import TrainConfig
 from .curriculum import CurriculumFeed, make_feed
+from .demonstrations import Demonstrator, make_demonstrator
 from .learner import make_cells, make_learner
 from .progress import make_display
 from .provenance import manifest, session
@@ -59,14 +60,14 @@ def train(config: TrainConfig, root: str | Path = "runs") -> TrainResult:
         ShopfloorError: if the config does not fit its environment or the directory cannot be written.
     """
     venv = CellVecEnv(make_cells(config, config.num_envs))
-    feed = make_feed(config, venv)
+    feed, demonstrator = make_feed(config, venv), make_demonstrator(config, venv)
     run = RunDir.create(config, Path(root), manifest(config, venv.env.cell))
     with run.claimed():
-        return _learn(run, venv, feed, None)
+        return _learn(run, venv, feed, demonstrator, None)
 
 
 def resume(path: str | Path) -> TrainResult:
-    """Continue a run from its latest checkpoint, exactly.
+    """Continue a run from its latest checkpoint, exactly; one that was stopped before its first begins anew.
 
     Raises:
         ShopfloorError: if there is nothing to continue, or the environment is not what it was.
@@ -75,17 +76,13 @@ def resume(path: str | Path) -> TrainResult:
     if run.status == "finished":
         raise ShopfloorError(f"{run.path} is finished: nothing is left to train; next: shopfloor export {run.path}")
     checkpoint = run.checkpoints.latest()
-    if checkpoint is None:
-        raise ShopfloorError(
-            f"{run.path} has no checkpoint to continue from; train its {run.path / 'config.yaml'} anew"
-        )
     venv = CellVecEnv(make_cells(run.config, run.config.num_envs))
     record = run.manifest()
     _check_unchanged(run, record, manifest(run.config, venv.env.cell))
     with run.claimed():
-        record["resumed"].append({"checkpoint": checkpoint.name, **session()})
+        record["resumed"].append({"checkpoint": None if checkpoint is None else checkpoint.name, **session()})
         run.write_manifest(record)
-        return _learn(run, venv, make_feed(run.config, venv), checkpoint)
+        return _learn(run, venv, make_feed(run.config, venv), make_demonstrator(run.config, venv), checkpoint)
 
 
 def _check_unchanged(run: RunDir, record: Mapping[str, Any], fresh: Mapping[str, Any]) -> None:
@@ -109,7 +106,13 @@ def _words(randomization: Mapping[str, str]) -> str:
     return " ".join(f"{key} {value}" for key, value in randomization.items())
 
 
-def _learn(run: RunDir, venv: CellVecEnv, feed: CurriculumFeed | None, checkpoint: Path | None) -> TrainResult:
+def _learn(
+    run: RunDir,
+    venv: CellVecEnv,
+    feed: CurriculumFeed | None,
+    demonstrator: Demonstrator | None,
+    checkpoint: Path | None,
+) -> TrainResult:
     config = run.config
     threads_before = torch.get_num_threads()
     with contextlib.ExitStack() as stack:
@@ -125,7 +128,7 @@ def _learn(run: RunDir, venv: CellVecEnv, feed: CurriculumFeed | None, checkpoin
             milestones = Milestones(**extra["milestones"])
             if feed is not None:
                 feed.load_state_dict(extra["curriculum"])
-            run.forget_evaluations_after(milestones.last_evaluated)
+        run.forget_evaluations_after(milestones.last_evaluated)
         validator = Validator(config, stop.asked)
         stack.callback(validator.close)
         display = make_display(config.total_steps, learner.num_timesteps)
@@ -139,6 +142,8 @@ def _learn(run: RunDir, venv: CellVecEnv, feed: CurriculumFeed | None, checkpoin
         first = learner.num_timesteps
         display.say(f"training {config.env.id} with {config.algorithm} in {run.path}")
         try:
+            if checkpoint is None and demonstrator is not None:
+                callback.learn_from_expert(learner, demonstrator)
             learner.learn(
                 config.total_steps - learner.num_timesteps,
                 callback=callback,

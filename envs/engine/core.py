@@ -279,6 +279,11 @@ class BatchedCell:
         self._reject_non_finite(array)
         return self._center + self._half * np.minimum(np.maximum(array, -1.0), 1.0)
 
+    def actions(self, setpoints: Array) -> Array:
+        """Actions (n, size) in [-1, 1] whose set-points are `setpoints`, or the nearest within their ranges."""
+        array: Array = (setpoints - self._center) / self._half
+        return np.minimum(np.maximum(array, -1.0), 1.0)
+
     def _reject_non_finite(self, array: Array) -> None:
         if not np.isfinite(array).all():
             row, column = (int(i) for i in np.argwhere(~np.isfinite(array))[0])

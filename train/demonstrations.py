@@ -1,0 +1,162 @@
+"""Rollouts of a task's scripted expert on the machines of a run, as data to learn from.
+
+The expert says at every step what it would do there; who drives a row, the expert or the learner, is another matter.
+Rows that the learner drives show where its own mistakes lead, and what the expert does about them (DAgger, Ross, Gordon
+and Bagnell 2011, https://arxiv.org/abs/1011.0686).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
+
+from ..errors import ShopfloorError
+from .config import TrainConfig
+from .sb3_adapter import CellVecEnv
+
+Array = NDArray[np.float32]
+
+
+@dataclass
+class Demonstrations:
+    """Steps of some rounds, k in all.
+
+    Attributes:
+        observations: (k, width) in physical units, or a dictionary of such arrays, as the policy takes them.
+        actions: (k, size) what the expert does there, in [-1, 1].
+        returns: (k,) discounted sum of the rewards from there to the end of the episode, under whoever drove; NaN where
+            the round was over before the episode. One that the time limit ends counts as ended.
+    """
+
+    observations: Any
+    actions: Array
+    returns: Array
+
+    @classmethod
+    def joined(cls, parts: Sequence[Demonstrations]) -> Demonstrations:
+        """All steps of several rounds."""
+        return cls(
+            concatenated([p.observations for p in parts]),
+            np.concatenate([p.actions for p in parts]),
+            np.concatenate([p.returns for p in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round gave.
+
+    Attributes:
+        steps: its demonstrations.
+        expert_success, learner_success: share of successful episodes by who drove; None where none ended.
+    """
+
+    steps: Demonstrations
+    expert_success: float | None
+    learner_success: float | None
+
+
+class Demonstrator:
+    """Lets expert and learner drive the training environment and writes down what the expert would do.
+
+    Args:
+        venv: the training environment, with its randomization.
+        gamma: discount factor of returns.
+
+    Raises:
+        ShopfloorError: if the task has no expert, or one that knows what a policy cannot see.
+    """
+
+    def __init__(self, venv: CellVecEnv, gamma: float):
+        self.venv = venv
+        self.gamma = gamma
+        self.cell = venv.env.cell
+        self.expert = self.cell.task.expert()
+        if self.expert.privileged:
+            raise ShopfloorError(
+                f"demonstrations.steps: the expert of {type(self.cell.task).__name__} knows what a policy cannot see"
+            )
+
+    def collect(self, learner: PPO, steps: int, expert_share: float, check: Callable[[], None]) -> Round:
+        """One round from fresh episodes on.
+
+        Args:
+            learner: acts in the rows that it drives with its own exploration noise.
+            steps: control steps of every row.
+            expert_share: share of the rows, the first ones, that the expert drives.
+            check: called at every step; what it raises ends the round.
+        """
+        venv, rows = self.venv, np.arange(self.venv.num_envs)
+        by_expert = rows < round(expert_share * rows.size)
+        observation = venv.reset()
+        self.expert.reset(self.cell.s, rows)
+        observations, actions, rewards, ends = [], [], [], []
+        outcomes: dict[bool, list[bool]] = {True: [], False: []}
+        for step in range(steps):
+            check()
+            action = self._expert_actions()
+            observations.append(observation)
+            actions.append(action)
+            driven = action
+            if not by_expert.all():
+                driven = np.where(by_expert[:, None], action, self._learner_actions(learner, observation, step))
+            observation, reward, done, infos = venv.step(driven)
+            rewards.append(reward)
+            ends.append(done)
+            if done.any():
+                finished = np.flatnonzero(done)
+                self.expert.reset(self.cell.s, finished)
+                for row in finished.tolist():
+                    outcomes[bool(by_expert[row])].append(infos[row]["is_success"])
+        returns = discounted_returns(np.array(rewards), np.array(ends), self.gamma)
+        data = Demonstrations(concatenated(observations), np.concatenate(actions), returns.reshape(-1))
+        return Round(data, _mean(outcomes[True]), _mean(outcomes[False]))
+
+    def _expert_actions(self) -> Array:
+        cell = self.cell
+        return cell.actions(self.expert.act(cell.s, cell.readings())).astype(np.float32)
+
+    def _learner_actions(self, learner: PPO, observation: Any, step: int) -> Array:
+        policy: Any = learner.policy
+        if learner.use_sde and (step == 0 or (learner.sde_sample_freq > 0 and step % learner.sde_sample_freq == 0)):
+            policy.reset_noise(self.venv.num_envs)
+        with torch.no_grad():
+            sampled, _, _ = policy(policy.obs_to_tensor(observation)[0])
+        clipped: Array = np.clip(sampled.cpu().numpy(), -1.0, 1.0)
+        return clipped
+
+
+def make_demonstrator(config: TrainConfig, venv: CellVecEnv) -> Demonstrator | None:
+    """The config's demonstrator; None where nothing is learned from the expert.
+
+    Raises:
+        ShopfloorError: if the task has no expert to learn from.
+    """
+    return Demonstrator(venv, config.ppo.gamma) if config.demonstrations.steps else None
+
+
+def discounted_returns(rewards: NDArray[Any], ends: NDArray[np.bool_], gamma: float) -> Array:
+    """Returns (steps, rows) of rewards (steps, rows) in episodes that end where `ends`; NaN where none does."""
+    out = np.empty(rewards.shape, dtype=np.float32)
+    later = np.full(rewards.shape[1], np.nan)
+    for step in reversed(range(len(rewards))):
+        later = rewards[step] + gamma * np.where(ends[step], 0.0, later)
+        out[step] = later
+    return out
+
+
+def concatenated(parts: Sequence[Any]) -> Any:
+    """Observations of several steps, arrays or dictionaries of arrays, one after another."""
+    if isinstance(parts[0], dict):
+        return {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+    return np.concatenate(list(parts))
+
+
+def _mean(outcomes: Sequence[bool]) -> float | None:
+    return float(np.mean(outcomes)) if outcomes else None
