@@ -25,6 +25,8 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
         {"goal": "position"},
         {"goal_conditioned": True},
         {"goal": "position", "goal_conditioned": True},
+        {"robot": "scara"},
+        {"robot": "iiwa14", "action": "tcp_twist"},
     ),
     "shopfloor/WaferTransfer-v0": (
         {"move": "line"},

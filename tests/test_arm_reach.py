@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shopfloor.assets.cells.reach import HOME_QPOS, TABLE_TOP, WORKSPACE
 from shopfloor.envs.engine.core import BatchedCell
+from shopfloor.errors import ShopfloorError
 
 REACH = "shopfloor/ArmReach-v0"
 POSITION_M, ANGLE_RAD, HOLD_S = 0.005, math.radians(1.0), 0.1
@@ -263,3 +264,31 @@ def test_goal_observations_are_exact_and_in_bounds():
     assert obs["achieved_goal"].dtype == obs["desired_goal"].dtype == np.float64
     assert_same(obs["desired_goal"][:, :3], env.cell.s.target_position)
     assert env.observation_space.contains(obs)
+
+
+@pytest.mark.parametrize("robot", ["m10id12", "fr3", "iiwa14", "scara"])
+@pytest.mark.parametrize("action", ["joint_position", "joint_torque"])
+def test_every_robot_reaches(robot: str, action: str):
+    """The expert in its targets' box, with another arm's joints, limits and torques; nothing else changes."""
+    cell = Case(REACH, {"robot": robot, "action": action}).cell(12)
+    expert = cell.task.expert()
+    cell.reset(seeds=np.arange(12))
+    ended, reached = np.zeros(12, bool), np.zeros(12, bool)
+    while not ended.all():
+        cell.step(expert.act(cell.s, cell.readings()))
+        reached |= cell.success & ~ended
+        ended |= cell.terminated | cell.truncated
+    assert reached.all()
+    assert len(cell.terms) == cell.task.robot.arm.dof
+
+
+def test_robots_are_looked_up_and_randomized_by_name():
+    with pytest.raises(ShopfloorError, match=r"robot='kr16': choose one of ur10e"):
+        Case(REACH, {"robot": "kr16"}).task()
+    with pytest.raises(ShopfloorError, match=r"menagerie:universal_robots_ur10e.*(pip install|prefetch)"):
+        Case(REACH, {"robot": "menagerie:universal_robots_ur10e"}).task()
+    for robot in ("m10id12", "fr3", "iiwa14", "scara"):
+        for kwargs in ({}, {"goal": "position"}, {"action": "joint_torque"}):
+            cell = Case(REACH, {"robot": robot, **kwargs}).cell(2, randomization="train")
+            cell.reset(seeds=np.arange(2))
+            assert cell.s.distance.max() < 2.0

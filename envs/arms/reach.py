@@ -9,8 +9,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from ...assets.cells.reach import CAMERAS, HOME_QPOS, WORKSPACE, reach_cell
-from ...assets.robots.ur10e import JOINT_RANGE, JOINT_SPEED_LIMIT, JOINT_TORQUE_LIMIT, JOINTS
+from ...assets.robots.arm import arm
 from ...errors import ShopfloorError
 from ...frames import (
     quat_conjugate,
@@ -19,37 +18,32 @@ from ...frames import (
     quat_to_rotation_vector,
     rotate,
 )
-from ...limits import MotionLimits
 from ..control import ActionInterface, JointPosition, JointTorque, JointVelocity, TcpTwist
 from ..engine.start import Term, Uniform
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
 from ..sensing import Channel
 from .reach_expert import ReachExpert
+from .reach_robot import DEFAULT, motion_limits, reach_robot
 
 POSITION_TOLERANCE_M = 0.005
 ORIENTATION_TOLERANCE_RAD = np.deg2rad(1.0)
 OVERSPEED = 1.5  # of a joint's speed limit
 ACTIONS = ("joint_position", "joint_velocity", "joint_torque", "tcp_twist")
 GOALS = ("pose", "position")
-HOME_YAW = -0.5 * np.pi  # of the tool in the home configuration, about the vertical
 
-# acceleration and jerk at which the published joint torques carry the arm at full stretch with a margin
-ARM_LIMITS = MotionLimits.of(
-    low=[-r for r in JOINT_RANGE],
-    high=list(JOINT_RANGE),
-    velocity=list(JOINT_SPEED_LIMIT),
-    acceleration=[8.0, 8.0, 12.0, 20.0, 20.0, 20.0],
-    jerk=[160.0, 160.0, 240.0, 400.0, 400.0, 400.0],
-)
+ARM_LIMITS = motion_limits(arm(DEFAULT))
 
 
 class ArmReach(Task):
-    """A UR10e-class arm brings the tip of its touch probe to a target pose above a work table.
+    """An arm, by default of the UR10e class, brings the tip of its touch probe to a target pose above a work table.
 
     The target is drawn anew in every episode, the arm starts near its home configuration. Motions are free of
-    obstacles: the targets lie in a box above the table that the arm reaches elbow up.
+    obstacles: the targets lie in a box above the table that the arm reaches elbow up. A SCARA keeps its tool upright,
+    so its targets are not tilted; its third joint is a slide, and wherever joints are in rad it is in m.
 
     Args:
+        robot: "ur10e", "m10id12", "fr3", "iiwa14", "scara", another arm of `shopfloor.assets.robots.arm`, or
+            "menagerie:NAME" for an arm of MuJoCo Menagerie whose files are on this machine.
         action: "joint_position" (increments of the joint targets), "joint_velocity", "joint_torque" or "tcp_twist"
             (Cartesian velocity through damped least-squares inverse kinematics).
         goal: "pose" (position and orientation) or "position".
@@ -64,24 +58,30 @@ class ArmReach(Task):
     failure_texts = {
         "joint_overspeed": f"a joint turns at more than {OVERSPEED:g} times its speed limit: runaway or collision",
     }
-    cameras = CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     references: ClassVar[tuple[str, ...]] = (
         "Universal Robots: DH parameters for calculations of kinematics and dynamics (UR10e)",
         "Universal Robots: UR10e user manual, joint speeds and ranges",
     )
 
-    def __init__(self, action: str = "joint_position", goal: str = "pose", goal_conditioned: bool = False):
+    def __init__(
+        self,
+        action: str = "joint_position",
+        goal: str = "pose",
+        goal_conditioned: bool = False,
+        robot: str = DEFAULT,
+    ):
         if action not in ACTIONS:
             raise ShopfloorError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
         if goal not in GOALS:
             raise ShopfloorError(f"goal must be one of {', '.join(GOALS)}, got {goal!r}")
+        self.robot = reach_robot(robot)
+        self.cameras = self.robot.cameras
         self.action_name = action
         self.oriented = goal == "pose"
         self.goal_conditioned = goal_conditioned
-        self.randomization = "arm_reach" + ("" if self.oriented else "_position")
-        if action == "joint_torque":
-            self.randomization += "_torque"
+        spec = "arm_reach" + ("" if self.oriented else "_position") + ("_torque" if action == "joint_torque" else "")
+        self.randomization = self.robot.randomization(spec)
         self.terminate_on_success = not goal_conditioned
         self.goal_size = (7 if self.oriented else 3) if goal_conditioned else 0
         self.channels = self._channels()
@@ -97,19 +97,20 @@ class ArmReach(Task):
     # -- declaration ------------------------------------------------------------------------------------------
 
     def _channels(self) -> tuple[Channel, ...]:
-        joint = tuple(JOINTS)
-        speed = tuple(1.6 * v for v in JOINT_SPEED_LIMIT)
+        robot = self.robot.arm
+        joint, dof = robot.joints, robot.dof
+        speed = tuple(1.6 * v for v in robot.velocity)
         channels = [
             Channel(
-                "joint_position", 6, "rad", [-r for r in JOINT_RANGE], list(JOINT_RANGE), scale=1.0,
-                offset=HOME_QPOS.tolist(), frame="joint", noise=2e-5, labels=joint, description="encoder angles",
+                "joint_position", dof, "rad", list(robot.low), list(robot.high), scale=self.robot.stroke.tolist(),
+                offset=self.robot.home.tolist(), frame="joint", noise=2e-5, labels=joint, description="encoder angles",
             ),
             Channel(
-                "joint_velocity", 6, "rad/s", [-v for v in speed], list(speed), scale=1.0, frame="joint", noise=2e-3,
+                "joint_velocity", dof, "rad/s", [-v for v in speed], list(speed), scale=1.0, frame="joint", noise=2e-3,
                 labels=joint, description="joint speeds, from encoder differences",
             ),
             Channel(
-                "joint_lag", 6, "rad", -1.0, 1.0, scale=0.1, frame="joint", labels=joint,
+                "joint_lag", dof, "rad", -1.0, 1.0, scale=0.1, frame="joint", labels=joint,
                 description="reference of the motion limiter minus the encoder angle",
             ),
             Channel(
@@ -163,48 +164,57 @@ class ArmReach(Task):
         return metrics
 
     def _start(self) -> tuple[Term, ...]:
-        low, high = WORKSPACE
+        low, high = self.robot.workspace
         terms: list[Term] = [
             Uniform("target_x", float(low[0]), float(high[0]), "m", description="target position, world frame"),
             Uniform("target_y", float(low[1]), float(high[1]), "m", description="target position, world frame"),
             Uniform("target_z", float(low[2]), float(high[2]), "m", description="target position, world frame"),
-            Uniform("joint_offset", -0.15, 0.15, "rad", size=6, description="start configuration relative to home"),
+            Uniform(
+                "joint_offset",
+                -0.15,
+                0.15,
+                "rad",
+                size=self.robot.arm.dof,
+                description="start configuration relative to home",
+            ),
         ]
         if self.oriented:
+            largest_tilt = 0.4 if self.robot.tilts else 0.0
             terms += [
                 Uniform("target_yaw", -0.8, 0.8, "rad", description="tool yaw relative to the home configuration's"),
-                Uniform("target_tilt", 0.0, 0.4, "rad", description="tilt of the tool axis from vertical"),
+                Uniform("target_tilt", 0.0, largest_tilt, "rad", description="tilt of the tool axis from vertical"),
                 Uniform("target_tilt_direction", -np.pi, np.pi, "rad", description="direction of the tilt"),
             ]
         return tuple(terms)
 
     def cell(self, visual: bool) -> mujoco.MjSpec:
         """The reach cell with the actuators that the action needs."""
-        return reach_cell(actuators="torque" if self.action_name == "joint_torque" else "position", visual=visual)
+        return self.robot.cell("torque" if self.action_name == "joint_torque" else "position", visual)
 
     def make_action(self) -> ActionInterface:
         """The action interface chosen at construction."""
+        joints, limits = self.robot.arm.joints, self.robot.limits
         if self.action_name == "joint_position":
-            return JointPosition(JOINTS, ARM_LIMITS, self.timing.control_hz)
+            return JointPosition(joints, limits, self.timing.control_hz)
         if self.action_name == "joint_velocity":
-            return JointVelocity(JOINTS, ARM_LIMITS)
+            return JointVelocity(joints, limits)
         if self.action_name == "joint_torque":
-            return JointTorque(JOINTS, ARM_LIMITS, JOINT_TORQUE_LIMIT)
-        return TcpTwist(JOINTS, ARM_LIMITS, "tcp")
+            return JointTorque(joints, limits, self.robot.arm.effort)
+        return TcpTwist(joints, limits, "tcp")
 
     def expert(self) -> ReachExpert:
         """Resolved-rate motion to the target."""
-        return ReachExpert(self.action_name, self.oriented)
+        return ReachExpert(self.action_name, self.oriented, self.robot.arm)
 
     # -- episode ----------------------------------------------------------------------------------------------
 
     def allocate(self, s: Rows) -> None:
         """Row arrays: target pose, TCP pose and errors, and what the metrics add up."""
-        sim = s.sim
+        sim, joints = s.sim, self.robot.arm.joints
         self._tcp_position = sim.output("site_xpos", "site", "tcp")
         self._tcp_matrix = sim.output("site_xmat", "site", "tcp")
-        self._qpos, self._qvel = _span(sim.qpos_index(JOINTS)), _span(sim.qvel_index(JOINTS))
-        self._speed_limit = np.asarray(JOINT_SPEED_LIMIT)
+        self._qpos, self._qvel = _span(sim.qpos_index(joints)), _span(sim.qvel_index(joints))
+        self._speed_limit = np.asarray(self.robot.arm.velocity)
         for name, shape in (
             ("target_position", (3,)), ("target_quaternion", (4,)), ("tcp_quaternion", (4,)),
             ("position_error", (3,)), ("orientation_error", (3,)), ("previous_tcp", (3,)),
@@ -218,12 +228,14 @@ class ArmReach(Task):
 
     def begin(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
         """Start configuration and target."""
-        configuration = HOME_QPOS + params["joint_offset"]
+        configuration = self.robot.home + self.robot.stroke * params["joint_offset"]
         s.sim.qpos[rows, self._qpos] = configuration
         if self.action_name != "joint_torque":
             s.sim.ctrl[rows] = configuration
         s.target_position[rows] = np.stack([params[f"target_{a}"] for a in "xyz"], axis=-1)
-        s.target_quaternion[rows] = target_orientation(params) if self.oriented else np.array([0.0, 1.0, 0.0, 0.0])
+        s.target_quaternion[rows] = (
+            target_orientation(params, self.robot.yaw) if self.oriented else np.array([0.0, 1.0, 0.0, 0.0])
+        )
 
     def commence(self, s: Rows, rows: RowIndex) -> None:
         """Zero what adds up."""
@@ -411,9 +423,9 @@ def _span(index: NDArray[np.intp]) -> slice:
     return slice(first, first + index.size)
 
 
-def target_orientation(params: Mapping[str, Any]) -> Array:
+def target_orientation(params: Mapping[str, Any], home_yaw: float) -> Array:
     """Quaternions (k, 4): the tool as at home, pointing down, turned by a yaw, then tilted about a horizontal axis."""
-    half_yaw, half_tilt = 0.5 * (params["target_yaw"] + HOME_YAW), 0.5 * params["target_tilt"]
+    half_yaw, half_tilt = 0.5 * (params["target_yaw"] + home_yaw), 0.5 * params["target_tilt"]
     direction = params["target_tilt_direction"]
     # down is (0, 1, 0, 0), down after the yaw (0, c, s, 0), the tilt (cos, sin * axis_x, sin * axis_y, 0)
     c, s = np.cos(half_yaw), np.sin(half_yaw)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...assets.robots.ur10e import DAMPING, JOINT_SPEED_LIMIT, JOINTS
+from ...assets.robots.arm import Arm
 from ..control.tcp import damped_least_squares
 from ..engine.task import Rows
 
 Array = NDArray[np.float64]
 
-# N m s/rad: about a third of the smallest joint inertia divided by the control period, stable with a margin
-VELOCITY_GAIN = np.array([60.0, 60.0, 25.0, 2.0, 2.0, 2.0])
+# Gain of the velocity loop, as a share of the smallest joint inertia divided by the control period: stable, with a
+# margin. For the UR10e's joints (N m s/rad) it is stated.
+GAIN_SHARE = 1.0 / 3.0
+VELOCITY_GAIN = {"ur10e": (60.0, 60.0, 25.0, 2.0, 2.0, 2.0)}
 
 
 class ReachExpert:
@@ -23,6 +25,7 @@ class ReachExpert:
     Args:
         action: name of the action interface.
         oriented: whether the orientation counts.
+        robot: the arm.
         gain: 1/s, errors decay at this rate near the target.
         linear_m_s, angular_rad_s: largest TCP speeds.
     """
@@ -30,15 +33,21 @@ class ReachExpert:
     privileged = False
 
     def __init__(
-        self, action: str, oriented: bool, gain: float = 5.0, linear_m_s: float = 0.5, angular_rad_s: float = 1.5
+        self,
+        action: str,
+        oriented: bool,
+        robot: Arm,
+        gain: float = 5.0,
+        linear_m_s: float = 0.5,
+        angular_rad_s: float = 1.5,
     ):
         self.action = action
         self.oriented = oriented
         self.gain = gain
         self.linear = linear_m_s
         self.angular = angular_rad_s
-        self._speed = np.asarray(JOINT_SPEED_LIMIT)
-        self._damping = np.asarray(DAMPING)
+        self._robot = robot
+        self._speed = np.asarray(robot.velocity)
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
         """Nothing is kept between steps."""
@@ -57,7 +66,10 @@ class ReachExpert:
         if self.action == "joint_position":
             return velocity / s.timing.control_hz
         # velocity loop: gravity is compensated by the arm's controller; friction of the drives is fed forward
-        torque: Array = VELOCITY_GAIN * (velocity - readings["joint_velocity"]) + self._damping * velocity
+        dof = s.sim.qvel_index(self._robot.joints)
+        model = s.sim.model
+        gain = VELOCITY_GAIN.get(self._robot.name, GAIN_SHARE * s.timing.control_hz * model.dof_M0[dof])
+        torque: Array = gain * (velocity - readings["joint_velocity"]) + model.dof_damping[dof] * velocity
         return torque
 
     def _joint_velocity(self, s: Rows, twist: Array) -> Array:
@@ -65,7 +77,7 @@ class ReachExpert:
         site = sim.id("site", "tcp")
         body = int(sim.model.site_bodyid[site])
         linear, angular = sim.jacobian(body, sim.output("site_xpos", "site", "tcp"))
-        dof = sim.qvel_index(JOINTS)
+        dof = sim.qvel_index(self._robot.joints)
         jacobian = np.concatenate((linear[:, :, dof], angular[:, :, dof]), axis=1)
         velocity = damped_least_squares(jacobian, twist, 0.05, 0.02)
         excess = np.max(np.abs(velocity) / self._speed, axis=1, keepdims=True)
