@@ -59,3 +59,35 @@ class KeyedRandom:
     def fill_normal(self, seed: int, name: str, episode: int, block: int, out: NDArray[np.float64]) -> None:
         """Fill `out` with standard normal numbers."""
         self.generator(seed, name, episode, block).standard_normal(out=out)
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def counter_uniform(key: NDArray[np.int64], index: NDArray[np.int64], stream: int) -> NDArray[np.float64]:
+    """Numbers in (0, 1) that depend on key, index and stream alone, so that they need no generator state.
+
+    For numbers by the thousand a step, as the pixels of a sensor need. Key and index broadcast against each other.
+    """
+    x = _mixed(key.astype(np.uint64) + _GOLDEN)
+    x = _mixed(x + _GOLDEN * (index.astype(np.uint64) + np.uint64(1)) + np.uint64(stream))
+    return ((x >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+
+
+def counter_normal(key: NDArray[np.int64], index: NDArray[np.int64], stream: int) -> NDArray[np.float64]:
+    """Standard normal numbers likewise (Box and Muller 1958); takes two streams, `stream` and `stream + 1`."""
+    radius = np.sqrt(-2.0 * np.log(counter_uniform(key, index, stream)))
+    return radius * np.cos(2.0 * np.pi * counter_uniform(key, index, stream + 1))
+
+
+def episode_key(seeds: NDArray[np.int64], episodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A key (k,) for `counter_uniform` of episodes (k,) under seeds (k,)."""
+    mixed = _mixed(seeds.astype(np.uint64) + _GOLDEN) + episodes.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)
+    return _mixed(mixed).view(np.int64)

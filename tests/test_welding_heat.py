@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shopfloor.envs.randomness import counter_uniform
 from shopfloor.envs.welding import bead, defects, distortion, heat, penetration
 
 # -- EN 1011-2 -------------------------------------------------------------------------------------------------------
@@ -201,10 +202,10 @@ def test_pool_runs_ahead_when_slow_or_downhill() -> None:
     assert cushion(1.5, 0.0) > 0.0 and cushion(6.0, -45.0) > cushion(6.0, -20.0) > 0.0
 
 
-def test_keyed_uniform_is_uniform_and_without_correlation() -> None:
+def test_counter_uniform_is_uniform_and_without_correlation() -> None:
     key = np.repeat(np.arange(200), 200)
     index = np.tile(np.arange(200), 200)
-    u, v = defects.keyed_uniform(key, index, 0), defects.keyed_uniform(key, index, 1)
+    u, v = counter_uniform(key, index, 0), counter_uniform(key, index, 1)
     assert u.min() > 0.0 and u.max() < 1.0
     assert abs(u.mean() - 0.5) < 0.005 and abs(u.var() - 1 / 12) < 0.002
     assert abs(np.corrcoef(u, v)[0, 1]) < 0.02

@@ -194,7 +194,9 @@ class HumanViewer:
 
 
 def draw_overlay(scene: mujoco.MjvScene, overlay: Overlay) -> None:
-    """Append an overlay's frames, points and traces to a scene, as far as it has room."""
+    """Append an overlay's drawings, frames, points and traces to a scene, as far as it has room."""
+    for draw in overlay.drawings:
+        draw(scene)
     identity = np.eye(3).ravel()
     for position, rotation, length in overlay.frames:
         for axis in range(3):

@@ -237,6 +237,22 @@ class Simulation:
         """Translational and rotational Jacobians (n, 3, nv) of world points (n, 3) on a body."""
         return self.batch.jac(body, point)
 
+    def ray(
+        self, origin: Array, direction: Array, groups: NDArray[np.uint8] | None = None, rows: Rows | None = None
+    ) -> Array:
+        """Distances (k, rays) in m from origins along unit directions, both (k, rays, 3), in the k rows of the call.
+
+        Args:
+            origin, direction: world frame.
+            groups: mask (6,) of the geom groups that a ray sees; None for all.
+            rows: the rows, or None for all.
+
+        Returns:
+            Distance to the nearest geom as the rows' states and fields are now, -1 where there is none.
+        """
+        distance: Array = self.batch.ray(origin, direction, geomgroup=groups, ids=rows)[0]
+        return distance
+
     # -- failures ---------------------------------------------------------------------------------------------
 
     def _begin(self) -> NDArray[np.int32]:
@@ -324,16 +340,36 @@ class Simulation:
         self.batch.forward(stage=_VEL)
 
     def copy_row(self, row: int, model: mujoco.MjModel, data: mujoco.MjData) -> None:
-        """Write one row's state, and its per-row model fields, into a model and data of equal layout (to render)."""
+        """Write one row's state, and its per-row model fields, into a model and data of equal layout (to render).
+
+        A model with more geoms gets the fields of geoms by name, and so does the drawn copy `<name>_drawn` of a geom.
+        """
         for name, values in self._fields.items():
             if not name.startswith("opt."):
                 target = getattr(model, name)
                 if target.shape == values[row].shape:
                     target[...] = values[row]
+                elif name in _GEOM_SHAPES:
+                    ours, theirs = self._geom_pairs(model)
+                    target[theirs] = values[row][ours]
         mujoco.mj_setState(model, data, self.batch.state[row], int(mujoco.mjtState.mjSTATE_INTEGRATION))
         mujoco.mj_forward(model, data)
 
+    def _geom_pairs(self, model: mujoco.MjModel) -> tuple[Rows, Rows]:
+        """Geoms of this model and those of another that show them."""
+        ours, theirs = [], []
+        for geom in range(self.model.ngeom):
+            name = self.model.geom(geom).name
+            for shown in (name, f"{name}_drawn") if name else ():
+                index = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, shown)
+                if index >= 0:
+                    ours.append(geom)
+                    theirs.append(index)
+        return np.array(ours, dtype=np.intp), np.array(theirs, dtype=np.intp)
 
+
+# what the shape and place of a primitive geom are made of
+_GEOM_SHAPES = ("geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_sameframe")
 _COUNTS = {
     "joint": "jnt",
     "site": "site",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -149,11 +149,13 @@ class Overlay:
         frames: (position (3,), rotation matrix (3, 3), axis length in m).
         points: (position (3,), radius in m, rgba (4,)).
         traces: (points (k, 3), width in m, rgba (4,)).
+        drawings: functions that append to the scene what these three cannot say.
     """
 
     frames: list[tuple[Array, Array, float]] = field(default_factory=list)
     points: list[tuple[Array, float, tuple[float, float, float, float]]] = field(default_factory=list)
     traces: list[tuple[Array, float, tuple[float, float, float, float]]] = field(default_factory=list)
+    drawings: list[Callable[[mujoco.MjvScene], None]] = field(default_factory=list)
 
 
 class Task(ABC):

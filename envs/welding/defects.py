@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..randomness import counter_uniform
 from .arc import load_line
 
 Array = NDArray[np.float64]
@@ -135,23 +136,6 @@ def shielding_factor(
     return factor + blown * blown + 2.0 * np.maximum(12.0 - gas_flow_l_min, 0.0) + CONTAMINATED * contamination
 
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-
-
-def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-def keyed_uniform(key: NDArray[np.int64], index: NDArray[np.int64], stream: int) -> Array:
-    """Numbers in (0, 1) that depend on key, index and stream alone, so that they need no generator state."""
-    x = _mixed(key.astype(np.uint64) + _GOLDEN)
-    x = _mixed(x + _GOLDEN * (index.astype(np.uint64) + np.uint64(1)) + np.uint64(stream))
-    return ((x >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-
-
 def pores(key: NDArray[np.int64], index: NDArray[np.int64], factor: Array, length_mm: float) -> Array:
     """Diameter in mm of the largest pore that breaks the surface in each slice; mostly zero.
 
@@ -162,6 +146,6 @@ def pores(key: NDArray[np.int64], index: NDArray[np.int64], factor: Array, lengt
         length_mm: of a slice.
     """
     chance = 1.0 - np.exp(-PORE_RATE * length_mm * factor)
-    size = PORE_SMALLEST_MM - PORE_SCALE_MM * np.log(keyed_uniform(key, index, 1))
+    size = PORE_SMALLEST_MM - PORE_SCALE_MM * np.log(counter_uniform(key, index, 1))
     size = np.minimum(size * np.sqrt(np.sqrt(factor)), PORE_LARGEST_MM)
-    return np.where(keyed_uniform(key, index, 0) < chance, size, 0.0)
+    return np.where(counter_uniform(key, index, 0) < chance, size, 0.0)

@@ -1,0 +1,1 @@
+"""Sensors of a welding cell: laser line, arc signals, trailing bead profile."""
