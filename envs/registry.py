@@ -25,6 +25,7 @@ TASKS: dict[str, str | type[Task]] = {
     "WaferCenter-v0": "wafer.center:WaferCenter",
     "WaferSlotPick-v0": "wafer.slot:WaferSlotPick",
     "WaferSlotPlace-v0": "wafer.slot:WaferSlotPlace",
+    "WaferSwap-v0": "wafer.swap:WaferSwap",
     "WaferTransfer-v0": "wafer.transfer:WaferTransfer",
 }
 
@@ -224,5 +225,6 @@ MAX_STEPS: dict[str, int] = {
     "WaferCenter-v0": 60,
     "WaferSlotPick-v0": 300,
     "WaferSlotPlace-v0": 300,
+    "WaferSwap-v0": 350,
     "WaferTransfer-v0": 200,
 }

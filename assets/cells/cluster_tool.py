@@ -81,7 +81,7 @@ def stations(robot: str) -> dict[str, Placement]:
     return places
 
 
-def _add_stations(
+def add_stations(
     spec: mujoco.MjSpec, present: Collection[str], moving: Collection[str], lids: Mapping[str, str], visual: bool
 ) -> None:
     world = spec.worldbody
@@ -178,7 +178,7 @@ def cluster_tool(
         droop=droop, visual=visual,
     )  # fmt: skip
     lids = {"process_1": "raised", "process_2": "raised"}
-    _add_stations(spec, present, moving, lids, visual)
+    add_stations(spec, present, moving, lids, visual)
     for name, (at, turn) in placed.items():
         add_wafer(spec, name=name, pos=at, rests=True, visual=visual).quat = turn_quat(turn)
     pair_pads(spec, placed, PADS[robot], timestep=timestep, friction=friction)
