@@ -84,6 +84,7 @@ def stations(robot: str) -> dict[str, Placement]:
 def add_stations(
     spec: mujoco.MjSpec, present: Collection[str], moving: Collection[str], lids: Mapping[str, str], visual: bool
 ) -> None:
+    """Put the stations `present` behind the chamber's slits, those of `moving` with joints, and beams before each."""
     world = spec.worldbody
     for name, theta in STATIONS.items():
         if name not in present:

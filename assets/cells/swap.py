@@ -123,7 +123,7 @@ def _add_view(spec: mujoco.MjSpec) -> None:
     look.add_light(spec, "ceiling", (0.4, 0.3, 5.0), (0.0, 0.0, z), 0.15, specular=0.25)
     look.add_light(spec, "fill", (2.5, 2.4, 3.0), (0.0, 0.0, z), 0.13, specular=0.25)
     look.add_light(spec, "back", (-2.5, 1.5, 2.2), (0.0, 0.0, z), 0.13, specular=0.2)
-    look.add_camera(world, "overview", (-1.05, -1.30, 2.45), (0.42, 0.24, z - 0.06), 42.0)
+    look.add_camera(world, "overview", (-0.62, -1.22, 2.30), (0.47, 0.25, z - 0.04), 40.0)
     look.add_camera(world, "module", (0.32, -0.50, 1.62), (0.86 * x, 0.92 * y, z), 46.0)
     look.add_camera(world, "top", (0.35, 0.2, 4.1), (0.35, 0.2, z), 40.0, up=(1.0, 0.0, 0.0))
     look.add_camera(world, "slit", (-0.10, 0.10, 1.24), (x, y, z), 34.0)

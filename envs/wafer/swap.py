@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from ...assets.cells.swap import CAMERAS, HEADING, HOME_RADIUS, STATION_RADIUS, swap_cell
+from ...assets.cells.swap import CAMERAS, HEADING, HOME_RADIUS, PASSING, STATION_RADIUS, swap_cell
 from ...assets.fixtures.process_module import PIN_STROKE
 from ...assets.robots.dual_scara import GEOMETRY
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
@@ -19,7 +19,7 @@ from .profiles import GRAVITY
 from .swap_bound import bound_time
 from .swap_clearance import HAZARDS
 from .swap_expert import SwapExpert
-from .swap_hazards import POSES, distances, handoff_gaps, seat_normal, seat_yaw
+from .swap_hazards import POSES, distances, handoff_gaps, seat_yaw
 from .swap_motion import SwapSequence
 from .swap_plant import SwapPlant
 from .swap_terms import HANDOFFS, channels, start_terms
@@ -183,8 +183,7 @@ class WaferSwap(Task):
 
     def measure(self, s: Rows) -> None:
         """How far the steps of the sequence have got, and whether all of it is done."""
-        way = STATION_RADIUS - HOME_RADIUS
-        left = (s.reference[:, [motion.ARM_A, motion.ARM_B]] - HOME_RADIUS) / way
+        left = (s.reference[:, motion.ARM_A : motion.ARM_B + 1] - HOME_RADIUS) / motion.WAY
         begun = s.event < np.inf
         lift = s.reference[:, motion.LIFT]
         stroke = motion.CARRY - motion.TAKE
@@ -316,7 +315,7 @@ class WaferSwap(Task):
 
     def observe_lift_height(self, s: Rows) -> Array:
         """From the encoder."""
-        return _column(1000.0 * (s.sim.qpos[:, self._plant.lift] - motion.TAKE - motion.PASSING))
+        return _column(1000.0 * (s.sim.qpos[:, self._plant.lift] - motion.TAKE - PASSING))
 
     def observe_begun(self, s: Rows) -> Array:
         """Flags."""

@@ -11,25 +11,24 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ...assets.cells.swap import GATE_FACES, GATE_TOP, HOME_RADIUS, PASSING, STATION_RADIUS
-from ...assets.fixtures.process_module import PINS_UP
+from ...assets.cells.swap import PASSING
 from ...assets.fixtures.slit_valve import GATE_STROKE
 from .profiles import line_time, tilt_limits
-from .slot_clearance import BLADE_BOTTOM, PAD_PLANE
-from .swap_clearance import PADDLE_ENDS
-from .swap_motion import GATE_RAMP, LIFT_ACCELERATION, PARTED, RADIAL, RADIAL_ACCELERATION
+from .swap_motion import (
+    LIFT_ACCELERATION,
+    PARTED,
+    PASSABLE,
+    RADIAL,
+    RADIAL_ACCELERATION,
+    TO_GATE,
+    WAY,
+    gate_time_share,
+)
 
 Array = NDArray[np.float64]
 
-WAY = STATION_RADIUS - HOME_RADIUS  # m
-BEHIND_GATE = -GATE_FACES[0] - PADDLE_ENDS[1]  # m, from where a paddle's tip meets the gate to the station
-# Opening of the gate (m) below which a paddle at hand-off height cannot pass, errors of height and tilt granted.
-PASSABLE = GATE_TOP - (PINS_UP - PASSING + BLADE_BOTTOM - PAD_PLANE) - 0.0008
-
-
-def gate_time_share(way: float) -> float:
-    """Share of its time after which a gate has made the share `way` of its way; inverse of `gate_share` in between."""
-    return way * (1.0 - GATE_RAMP) + 0.5 * GATE_RAMP
+BEHIND_GATE = WAY - TO_GATE  # m, from where a paddle's tip meets the gate to the station
+ALLOWANCE = 0.0018  # m, by which errors of height and tilt may let a paddle pass earlier than `PASSABLE`
 
 
 def rest_time(distance: float) -> float:
@@ -59,7 +58,7 @@ def bound_time(gate: Array, friction: Array, tilt: Array, contact: float) -> Arr
         contact: fastest contact that is allowed, m/s.
     """
     whole = WAY / RADIAL.speed + RADIAL.speed / RADIAL_ACCELERATION
-    share = gate_time_share(PASSABLE / GATE_STROKE)
+    share = gate_time_share((PASSABLE - ALLOWANCE) / GATE_STROKE)
     enter = np.maximum(whole, share * gate[:, 0] + rest_time(BEHIND_GATE))
     outward, inward = tilt_limits(friction, np.abs(tilt))
     moves = line_time(WAY, np.minimum(outward, RADIAL_ACCELERATION), np.minimum(inward, RADIAL_ACCELERATION))

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ...assets.cells.swap import GATE_FACES, GATE_TOP, PIN_SPOTS, SLIT_HALF_WIDTH, SLIT_HIGH, SLIT_LOW, VALVE_X
 from ...assets.fixtures.process_module import PIN_RADIUS, PIN_REST
-
 from .slot_clearance import BLADE_BOTTOM, FAR, HALF, PAD_PLANE, PADDLE, PADDLE_HALF, PADS, _join, place
 
 Array = NDArray[np.float64]
@@ -39,10 +38,20 @@ class Slab(NamedTuple):
         z: Array = self.height + self.slope * x
         return z
 
+    def nearest(self, x: Array | float) -> Array:
+        """Height of the middle surface at x, or at the end that is nearest to it, m."""
+        return self.at(np.minimum(np.maximum(x, self.low), self.high))
+
+
+def _slope(normal: Array) -> Array:
+    """Slope (...) along x of a plate with axis `normal` (..., 3); a wafer that has turned over counts as steep."""
+    slope: Array = -normal[..., 0] / np.maximum(normal[..., 2], 0.1)
+    return slope
+
 
 def paddle_slab(position: Array, normal: Array) -> Slab:
     """Blade and pads of a paddle whose TCP is at `position` (..., 3) with axis `normal` (..., 3)."""
-    slope = -normal[..., 0] / normal[..., 2]
+    slope = _slope(normal)
     x = position[..., 0]
     middle, half = 0.5 * (PAD_PLANE + BLADE_BOTTOM), 0.5 * (PAD_PLANE - BLADE_BOTTOM)
     return Slab(x + PADDLE_ENDS[0], x + PADDLE_ENDS[1], position[..., 2] + middle - slope * x, slope, half)
@@ -50,7 +59,7 @@ def paddle_slab(position: Array, normal: Array) -> Slab:
 
 def wafer_slab(position: Array, normal: Array, radius: Array) -> Slab:
     """A wafer of `radius` (...) with its centre at `position` (..., 3) and axis `normal` (..., 3)."""
-    slope = -normal[..., 0] / normal[..., 2]
+    slope = _slope(normal)
     x = position[..., 0]
     return Slab(x - radius, x + radius, position[..., 2] - slope * x, slope, HALF)
 
@@ -65,20 +74,19 @@ def block_distance(slab: Slab, faces: tuple[float, float], edge: Array | float, 
         above: whether the block is above the slab.
     """
     beside = np.maximum(faces[0] - slab.high, slab.low - faces[1])
-    near = [slab.at(np.minimum(np.maximum(x, slab.low), slab.high)) for x in faces]
-    if above:
-        over = edge - np.maximum(near[0], near[1]) - slab.half
-    else:
-        over = np.minimum(near[0], near[1]) - slab.half - edge
-    return _join(beside, over)
+    near = [slab.nearest(x) for x in faces]
+    over = edge - np.maximum(near[0], near[1]) if above else np.minimum(near[0], near[1]) - edge
+    return _join(beside, over - slab.half)
 
 
 def stacked_distance(lower: Slab, upper: Slab) -> Array:
     """Distance (...) of two slabs of which one stays above the other."""
     first, last = np.maximum(lower.low, upper.low), np.minimum(lower.high, upper.high)
     beside = first - last
-    ends = [np.minimum(np.maximum(x, upper.low), upper.high) for x in (first, last)]
-    gaps = [upper.at(x) - lower.at(x) for x in ends]
+    gaps = [
+        upper.nearest(x) - lower.nearest(x)  # where they do not overlap, from end to end
+        for x in (first, last)
+    ]
     return _join(beside, np.minimum(gaps[0], gaps[1]) - upper.half - lower.half)
 
 
@@ -113,7 +121,9 @@ def pin_distance(position: Array, normal: Array, radius: Array, pins: Array) -> 
 
 def _height_over(position: Array, normal: Array, dx: Array, dy: Array) -> Array:
     """Height (...) of a wafer's lower face beside its centre, m."""
-    height: Array = position[..., 2] - (normal[..., 0] * dx + normal[..., 1] * dy) / normal[..., 2] - HALF
+    height: Array = (
+        position[..., 2] - (normal[..., 0] * dx + normal[..., 1] * dy) / np.maximum(normal[..., 2], 0.1) - HALF
+    )
     return height
 
 
@@ -140,5 +150,3 @@ def paddle_wafer_distance(paddle: tuple[Array, Array], position: Array, normal: 
     gaps = _join(rho - radius[..., None], np.abs(axial) - HALF - PADDLE_HALF)
     least: Array = np.min(gaps, axis=-1)
     return least
-
-

@@ -32,5 +32,5 @@ class SwapExpert:
 
     def act(self, s: Rows, readings: dict[str, Array]) -> Array:
         """The same set-points throughout."""
-        recipe = np.array([-0.3, self.utilization, self.utilization, 0.0, 0.0, self.handoff_speed, 0.0])
+        recipe = np.array([1.5, self.utilization, self.utilization, 0.0, 0.0, self.handoff_speed, 1.5])
         return np.tile(recipe, (len(readings["gate_clock"]), 1))

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...assets.cells.swap import HEADING, HOME_LIFT, HOME_RADIUS, MODULE, PASSING, STATION_RADIUS, pad_lift
+from ...assets.cells.swap import (
+    GATE_FACES,
+    GATE_TOP,
+    HEADING,
+    HOME_LIFT,
+    HOME_RADIUS,
+    MODULE,
+    PASSING,
+    STATION_RADIUS,
+    pad_lift,
+)
 from ...assets.fixtures.process_module import BUMP_HEIGHT, PIN_REST, PIN_STROKE, PINS_UP
 from ...assets.fixtures.slit_valve import GATE_STROKE
+from ...assets.parts.wafer import RADIUS
 from ...assets.robots.dual_scara import GEOMETRY, MOTION_LIMITS
 from ..control.interface import ActionTerm
 from ..engine.task import Rows
+from .slot_clearance import BLADE_BOTTOM, PAD_PLANE
 from .swap_axes import Axes, spread, zoned_speed
+from .swap_clearance import PADDLE_ENDS
 
 Array = NDArray[np.float64]
 
@@ -30,10 +43,18 @@ PIN_CONTACT = BUMP_HEIGHT - PIN_REST  # m, pins' joint where a wafer on the pede
 PARTED = 0.001  # m, left of a hand-off's stroke when the arm may leave
 PINS_FREE = 0.5  # share of arm b's way that is left when its paddle is no longer under the wafer
 
+WAY = STATION_RADIUS - HOME_RADIUS  # m
+TO_GATE = WAY + GATE_FACES[0] - PADDLE_ENDS[1]  # m, from home until the tip of a paddle meets the gate
+TO_WAFER = WAY - RADIUS - PADDLE_ENDS[1]  # m, from home until the tip is under the wafer on the pins
+# Opening of the gate (m) at which a paddle at hand-off height passes a millimetre above it.
+PASSABLE = GATE_TOP - (PINS_UP - PASSING + BLADE_BOTTOM - PAD_PLANE) + 0.001
+PASSABLE_SHARE = PASSABLE / GATE_STROKE
+
 RADIAL = MOTION_LIMITS["radius"]
 RADIAL_ACCELERATION = 2.5  # m/s^2, less where the average over two vibration periods would exceed the jerk limit
 LIFT_SPEED, LIFT_ACCELERATION, LIFT_WINDOW = 0.10, 0.5, 0.05  # m/s, m/s^2, s
 PIN_SPEED, PIN_ACCELERATION, PIN_WINDOW = 0.06, 1.0, 0.02
+PINS_STOP = PIN_WINDOW + PIN_SPEED / PIN_ACCELERATION  # s, what their ramps add to the time at constant speed
 TANGENTIAL, CENTRIPETAL = 0.8, 0.6  # shares of the limit that a turn may use: 0.8^2 + 0.6^2 = 1
 PERIOD_RANGE = (0.04, 0.08)  # s, vibration periods that the planner accepts
 GATE_RAMP = 0.15  # share of its time in which a gate speeds up, and slows down
@@ -50,24 +71,60 @@ def gate_share(share: Array) -> Array:
     return way
 
 
+def gate_time_share(way: float) -> float:
+    """Share of its time after which a gate has made the share `way` of its way; inverse of `gate_share` in between."""
+    return way * (1.0 - GATE_RAMP) + 0.5 * GATE_RAMP
+
+
+def start_time(distance: float, acceleration: Array, window: Array) -> Array:
+    """Time (s) over the first `distance` (m) of a move at `acceleration` (m/s^2) that is averaged over `window` (s)."""
+    time: Array = 0.5 * window + np.sqrt(2.0 * distance / acceleration - window * window / 12.0)
+    return time
+
+
+class Margins(NamedTuple):
+    """What the set-points of a control step come to, all (n,).
+
+    Attributes:
+        set_off: time from which the gate does not keep arm a, s.
+        pins_within: time within which the pins must be up for arm a to set off, s.
+        lower_at, follow_at: shares of arm a's way back.
+        shut_after: time from arm b's departure until the gate may begin to shut, s.
+        contact: speed at contacts, m/s.
+        turn_speed, turn_acceleration: rad/s and rad/s^2.
+        empty, processed, fresh: radial accelerations of an empty arm, arm a and arm b with a wafer, m/s^2.
+    """
+
+    set_off: Array
+    pins_within: Array
+    lower_at: Array
+    follow_at: Array
+    shut_after: Array
+    contact: Array
+    turn_speed: Array
+    turn_acceleration: Array
+    empty: Array
+    processed: Array
+    fresh: Array
+
+
 class SwapSequence:
     """Set-points: how much of each end effector's friction to use, and by how much the steps of the swap overlap.
 
     The controller runs the sequence: turn to the module, gate and pins up meanwhile; arm a under the wafer, lift,
-    back; lift down by the distance of the paddles; arm b in, down onto the pins, back; pins down, gate shut. Each step
-    begins when the one before has got as far as the set-points say:
+    back; lift down by the distance of the paddles; arm b in, down onto the pins, back; pins down, gate shut. A step
+    begins when the one before has got far enough, and the set-points say how far that is.
 
-    * arm a sets off `anticipation` before the controller expects the gate to be open and the pins to be up. The gate's
-      time is an estimate; with less than zero it waits for the switch, which always counts;
-    * arms with a wafer move with `utilization` times their estimated friction limit, at most the machine's limits, and
-      so does the turn with the fresh wafer;
-    * the lift goes down when arm a has `lower_at` of its way back left, arm b sets off when arm a has `follow_at` left:
-      0 is home, 1 is at once;
-    * all contacts are made with `handoff_speed`, from 1.5 mm before to 1.5 mm behind where they are expected;
-    * the gate begins to shut when arm b has `close_at` of its way back left.
+    Arm a sets off so that the tip of its paddle reaches the gate `gate_margin` after the gate is expected to be out of
+    its way, and the wafer as long after the pins are expected to be up. How long the gate takes is an estimate; its
+    switch always counts, so that a large margin waits for it. When arm a has `lower_at` of its way back left, the lift
+    goes down; when it has `follow_at` left, arm b sets off: 0 is home, 1 is at once. The gate begins to shut so that it
+    is expected where arm b has been `close_margin` after the tip has left; once the arm is home in any case.
 
-    Set-points count at every tick: an arm that speeds up with one share of friction can slow down with another. Moves
-    of the arms are averaged over two estimated periods of the arm's radial mode.
+    Arms with a wafer move with their share of the estimated friction limit, at most the machine's limits, and so does
+    the turn with the fresh wafer. Contacts are made with `handoff_speed`, from 1.5 mm before to 1.5 mm behind where they
+    are expected. Set-points count at every tick: an arm that speeds up with one share of friction can slow down with
+    another. Moves of the arms are averaged over two estimated periods of the arm's radial mode.
 
     Needs the row arrays `acceleration_estimate` (n, 2) in m/s^2 of arms a and b, `period_estimate` (s),
     `gate_estimate` (s), `gate_time` (n, 2) in s of opening and shutting, `switch_delay` (s), and `reference`
@@ -84,16 +141,15 @@ class SwapSequence:
 
     @property
     def terms(self) -> tuple[ActionTerm, ...]:
-        """Anticipation, two shares of friction, overlaps, contact speed."""
-        left = "share of its way back that arm {} has left when {}"
+        """Margins at the gate, shares of friction, overlaps, contact speed."""
         return (
-            ActionTerm("anticipation", "s", -0.3, 1.5, "", "before the way is expected to be free arm a sets off"),
-            ActionTerm("utilization_processed", "1", 0.3, 1.3, "path", "share of arm a's estimated friction limit"),
-            ActionTerm("utilization_fresh", "1", 0.3, 1.3, "path", "share of arm b's estimated friction limit"),
-            ActionTerm("follow_at", "1", 0.0, 1.0, "path", left.format("a", "arm b sets off")),
-            ActionTerm("lower_at", "1", 0.0, 1.0, "path", left.format("a", "the lift goes down")),
-            ActionTerm("handoff_speed", "mm/s", 5.0, 30.0, "", "of lift and pins at contacts"),
-            ActionTerm("close_at", "1", 0.0, 1.0, "path", left.format("b", "the gate begins to shut")),
+            ActionTerm("gate_margin", "s", -0.5, 1.5, "", "from gate or pins out of the way until the paddle is there"),
+            ActionTerm("utilization_processed", "1", 0.3, 1.5, "path", "share of arm a's estimated friction limit"),
+            ActionTerm("utilization_fresh", "1", 0.3, 1.5, "path", "share of arm b's estimated friction limit"),
+            ActionTerm("follow_at", "1", 0.0, 1.0, "path", "share of arm a's way back left when arm b sets off"),
+            ActionTerm("lower_at", "1", 0.0, 1.0, "path", "share of arm a's way back left when the lift goes down"),
+            ActionTerm("handoff_speed", "mm/s", 5.0, 35.0, "", "of lift and pins at contacts"),
+            ActionTerm("close_margin", "s", -0.5, 1.5, "", "from the paddle out of the way until the gate is there"),
         )
 
     def limits(self) -> dict[str, Any]:
@@ -141,9 +197,10 @@ class SwapSequence:
     def apply(self, s: Rows, setpoints: Array, rows: NDArray[np.intp] | None) -> None:
         """Run the sequence through one control step and let drives, pins and gate follow."""
         self.axes.begin(s)
+        margins = self._margins(s, setpoints)
         for k in range(self.axes.ticks):
-            self._sequence(s, setpoints, s.time_s + k * self._dt)
-            self.axes.tick(s, k, *self._moves(s, setpoints))
+            self._sequence(s, margins, s.time_s + k * self._dt)
+            self.axes.tick(s, k, *self._moves(s, margins))
         knots = self.axes.averaged(s)
         position, rate = (spread(knot, self._steps) for knot in knots)
         self._note_peaks(s, knots[1])
@@ -186,79 +243,87 @@ class SwapSequence:
 
     # -- sequence ---------------------------------------------------------------------------------------------
 
-    def _free_in(self, s: Rows, setpoints: Array, now: Array, pins_up: NDArray[np.bool_]) -> Array:
-        """Time (n,) in s until gate and pins are expected to leave the way free; -1 where they do."""
-        is_open, _ = self.switches(s, now)
-        gate = np.where(is_open, -1.0, s.gate_estimate - now)
-        slow = np.maximum(PIN_CONTACT + ZONE - s.plan[:, PINS], 0.0) / (0.001 * setpoints[:, 5])
-        fast = (PIN_STROKE - np.maximum(s.plan[:, PINS], PIN_CONTACT + ZONE)) / PIN_SPEED
-        pins = np.where(pins_up, -1.0, slow + fast + PIN_WINDOW + PIN_SPEED / PIN_ACCELERATION)
-        left: Array = np.maximum(gate, pins)
-        return left
+    def _margins(self, s: Rows, setpoints: Array) -> Margins:
+        """What the set-points mean on this machine, as far as the controller knows it."""
+        window = self._dt * s.plan_window[:, ARM_A]
+        # from full speeding up to full slowing down within the window
+        empty = np.minimum(0.5 * RADIAL.jerk * window, RADIAL_ACCELERATION)
+        at_gate, leaves = (start_time(way, empty, window) for way in (TO_GATE, WAY - TO_GATE))
+        at_wafer = at_gate + (TO_WAFER - TO_GATE) / RADIAL.speed
+        passable, rises = (gate_time_share(w) * s.gate_estimate for w in (PASSABLE_SHARE, 1.0 - PASSABLE_SHARE))
+        share, turn = setpoints[:, 1:3] * s.acceleration_estimate, MOTION_LIMITS["theta"]
+        return Margins(
+            set_off=passable + setpoints[:, 0] - at_gate,
+            pins_within=at_wafer - setpoints[:, 0],
+            lower_at=setpoints[:, 4],
+            follow_at=setpoints[:, 3],
+            shut_after=leaves + setpoints[:, 6] - rises,
+            contact=0.001 * setpoints[:, 5],
+            turn_speed=np.minimum(np.sqrt(CENTRIPETAL * share[:, 1] / HOME_RADIUS), turn.speed),
+            turn_acceleration=np.minimum(TANGENTIAL * share[:, 1] / HOME_RADIUS, turn.acceleration),
+            empty=empty,
+            processed=np.minimum(share[:, 0], empty),
+            fresh=np.minimum(share[:, 1], empty),
+        )
 
-    def _sequence(self, s: Rows, setpoints: Array, now: Array) -> None:
+    def _sequence(self, s: Rows, margins: Margins, now: Array) -> None:
         """Begin what is due at the time `now` (n,)."""
         begun = s.event < np.inf
         rest = self.axes.settled(s)
         plan = s.plan
-        way = STATION_RADIUS - HOME_RADIUS
-        left_a, left_b = ((plan[:, axis] - HOME_RADIUS) / way for axis in (ARM_A, ARM_B))
+        pins, lift = plan[:, PINS], plan[:, LIFT]
+        left_a, left_b = ((plan[:, axis] - HOME_RADIUS) / WAY for axis in (ARM_A, ARM_B))
         there_a, there_b = (rest[:, axis] & (plan[:, axis] == STATION_RADIUS) for axis in (ARM_A, ARM_B))
         turned = rest[:, THETA] & rest[:, LIFT]
-        pins_up = rest[:, PINS] & (plan[:, PINS] == PIN_STROKE)
+        is_open = now >= s.gate_time[:, 0] + s.switch_delay
+        pins_up = rest[:, PINS] & (pins == PIN_STROKE)
+        slow = np.maximum(PIN_CONTACT + ZONE - pins, 0.0) / margins.contact
+        up_in = slow + (PIN_STROKE - np.maximum(pins, PIN_CONTACT + ZONE)) / PIN_SPEED + PINS_STOP
+        free = (is_open | (now >= margins.set_off)) & (pins_up | (up_in <= margins.pins_within))
         due = (
-            turned & (self._free_in(s, setpoints, now, pins_up) <= setpoints[:, 0]),
+            turned & free,
             begun[:, A_OUT] & there_a,
-            begun[:, A_LIFT] & (CARRY - plan[:, LIFT] <= PARTED),
-            begun[:, A_BACK] & (left_a <= setpoints[:, 4]),
-            begun[:, A_BACK] & (left_a <= setpoints[:, 3]),
+            begun[:, A_LIFT] & (CARRY - lift <= PARTED),
+            begun[:, A_BACK] & (left_a <= margins.lower_at),
+            begun[:, A_BACK] & (left_a <= margins.follow_at),
             begun[:, B_OUT] & begun[:, LOWER] & there_b & rest[:, LIFT],
-            begun[:, B_LOWER] & (plan[:, LIFT] - LEAVE <= PARTED),
+            begun[:, B_LOWER] & (lift - LEAVE <= PARTED),
             begun[:, B_BACK] & (left_b <= PINS_FREE),
-            begun[:, B_BACK] & (left_b <= setpoints[:, 6]),
+            begun[:, B_BACK] & ((left_b == 0.0) | (now >= s.event[:, B_BACK] + margins.shut_after)),
         )
-        # the arm waits for the gate while nothing else keeps it
+        # the arm waits for the gate or the pins while nothing else keeps it
         s.valve_wait += np.where(turned & ~begun[:, A_OUT] & ~due[0], self._dt, 0.0)
-        fresh = np.stack(due, axis=-1) & ~begun
-        s.event[...] = np.where(fresh, now[:, None], s.event)
+        s.event[...] = np.where(np.stack(due, axis=-1) & ~begun, now[:, None], s.event)
 
-    def _moves(self, s: Rows, setpoints: Array) -> tuple[Array, Array, Array]:
+    def _moves(self, s: Rows, margins: Margins) -> tuple[Array, Array, Array]:
         """Targets and limits of speed and acceleration of all axes, each (n, 5)."""
         begun = s.event < np.inf
         target, speed, acceleration = (np.empty((s.n, 5)) for _ in range(3))
-        share = setpoints[:, 1:3] * s.acceleration_estimate
-        target[:, THETA] = HEADING
-        turn = MOTION_LIMITS["theta"]
-        # from full acceleration to full deceleration within the window
-        machine = np.minimum(0.5 * RADIAL.jerk * self._dt * s.plan_window[:, ARM_A], RADIAL_ACCELERATION)
-        speed[:, THETA] = np.minimum(np.sqrt(CENTRIPETAL * share[:, 1] / HOME_RADIUS), turn.speed)
-        acceleration[:, THETA] = np.minimum(TANGENTIAL * share[:, 1] / HOME_RADIUS, turn.acceleration)
-        for axis, out, back, limit in ((ARM_A, A_OUT, A_BACK, 0), (ARM_B, B_OUT, B_BACK, 1)):
-            away = begun[:, out] & ~begun[:, back]
-            target[:, axis] = np.where(away, STATION_RADIUS, HOME_RADIUS)
-            loaded = begun[:, A_BACK] if axis == ARM_A else ~begun[:, B_BACK]
+        target[:, THETA], speed[:, THETA] = HEADING, margins.turn_speed
+        acceleration[:, THETA] = margins.turn_acceleration
+        for axis, out, back in ((ARM_A, A_OUT, A_BACK), (ARM_B, B_OUT, B_BACK)):
+            target[:, axis] = np.where(begun[:, out] & ~begun[:, back], STATION_RADIUS, HOME_RADIUS)
             speed[:, axis] = RADIAL.speed
-            acceleration[:, axis] = np.where(loaded, np.minimum(share[:, limit], machine), machine)
-        contact = 0.001 * setpoints[:, 5]
-        lift = np.where(begun[:, A_LIFT], CARRY, TAKE)
-        lift = np.where(begun[:, LOWER], BRING, lift)
+        acceleration[:, ARM_A] = np.where(begun[:, A_BACK], margins.processed, margins.empty)
+        acceleration[:, ARM_B] = np.where(begun[:, B_BACK], margins.empty, margins.fresh)
+        lift = np.where(begun[:, LOWER], BRING, np.where(begun[:, A_LIFT], CARRY, TAKE))
         target[:, LIFT] = np.where(begun[:, B_LOWER], LEAVE, lift)
-        speed[:, LIFT] = self._lift_speed(s, begun, target[:, LIFT], contact)
+        speed[:, LIFT] = self._lift_speed(s, begun, target[:, LIFT], margins.contact)
         acceleration[:, LIFT] = LIFT_ACCELERATION
         target[:, PINS] = np.where(begun[:, PINS_DOWN], 0.0, PIN_STROKE)
         zone = (PIN_CONTACT - ZONE, PIN_CONTACT + ZONE)
-        speed[:, PINS] = zoned_speed(s.plan[:, PINS], target[:, PINS], zone, contact, PIN_SPEED, PIN_ACCELERATION)
+        limits = (margins.contact, PIN_SPEED, PIN_ACCELERATION)
+        speed[:, PINS] = zoned_speed(s.plan[:, PINS], target[:, PINS], zone, *limits)
         acceleration[:, PINS] = PIN_ACCELERATION
         return target, speed, acceleration
 
     def _lift_speed(self, s: Rows, begun: NDArray[np.bool_], target: Array, contact: Array) -> Array:
-        speed = np.full(s.n, LIFT_SPEED)
-        taking, putting = begun[:, A_LIFT] & ~begun[:, LOWER], begun[:, B_LOWER]
-        for active, middle in ((taking, TAKE + PASSING), (putting, LEAVE + PASSING)):
-            zone = (middle - ZONE, middle + ZONE)
-            slow = zoned_speed(s.plan[:, LIFT], target, zone, contact, LIFT_SPEED, LIFT_ACCELERATION)
-            speed = np.where(active, slow, speed)
-        return speed
+        """Speed limit (n,) of the lift: slow where arm a takes a wafer or arm b lays one down."""
+        putting = begun[:, B_LOWER]
+        middle = np.where(putting, LEAVE + PASSING, TAKE + PASSING)
+        slow = zoned_speed(s.plan[:, LIFT] - middle, target - middle, (-ZONE, ZONE), contact, LIFT_SPEED,
+                           LIFT_ACCELERATION)  # fmt: skip
+        return np.where(putting | (begun[:, A_LIFT] & ~begun[:, LOWER]), slow, LIFT_SPEED)
 
     def _note_peaks(self, s: Rows, rate: Array) -> None:
         """Largest acceleration and jerk of the arms that were planned in this step."""
