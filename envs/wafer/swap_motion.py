@@ -113,18 +113,16 @@ class SwapSequence:
 
     The controller runs the sequence: turn to the module, gate and pins up meanwhile; arm a under the wafer, lift,
     back; lift down by the distance of the paddles; arm b in, down onto the pins, back; pins down, gate shut. A step
-    begins when the one before has got far enough, and the set-points say how far that is.
-
-    Arm a sets off so that the tip of its paddle reaches the gate `gate_margin` after the gate is expected to be out of
-    its way, and the wafer as long after the pins are expected to be up. How long the gate takes is an estimate; its
-    switch always counts, so that a large margin waits for it. When arm a has `lower_at` of its way back left, the lift
-    goes down; when it has `follow_at` left, arm b sets off: 0 is home, 1 is at once. The gate begins to shut so that it
-    is expected where arm b has been `close_margin` after the tip has left; once the arm is home in any case.
-
-    Arms with a wafer move with their share of the estimated friction limit, at most the machine's limits, and so does
-    the turn with the fresh wafer. Contacts are made with `handoff_speed`, from 1.5 mm before to 1.5 mm behind where they
-    are expected. Set-points count at every tick: an arm that speeds up with one share of friction can slow down with
-    another. Moves of the arms are averaged over two estimated periods of the arm's radial mode.
+    begins when the one before has got far enough, and the set-points say how far that is. Arm a sets off so that
+    the tip of its paddle reaches the gate `gate_margin` after the gate is expected to be out of its way, and the
+    wafer as long after the pins are expected to be up. How long the gate takes is an estimate; its switch always
+    counts, so that a large margin waits for it. When arm a has `lower_at` of its way back left, the lift goes down;
+    when it has `follow_at` left, arm b sets off: 0 is home, 1 is at once. The gate begins to shut so that it is
+    expected where arm b has been `close_margin` after the tip has left; once the arm is home in any case. Arms with
+    a wafer move with their share of the estimated friction limit, at most the machine's limits, and so does the
+    turn with the fresh wafer. Contacts are made with `handoff_speed`, from 1.5 mm before to 1.5 mm behind where
+    they are expected. Set-points count at every tick: an arm that speeds up with one share of friction can slow
+    down with another. Moves of the arms are averaged over two estimated periods of the arm's radial mode.
 
     Needs the row arrays `acceleration_estimate` (n, 2) in m/s^2 of arms a and b, `period_estimate` (s),
     `gate_estimate` (s), `gate_time` (n, 2) in s of opening and shutting, `switch_delay` (s), and `reference`
