@@ -27,6 +27,7 @@ TASKS: dict[str, str | type[Task]] = {
     "WaferSlotPlace-v0": "wafer.slot:WaferSlotPlace",
     "WaferSwap-v0": "wafer.swap:WaferSwap",
     "WaferTransfer-v0": "wafer.transfer:WaferTransfer",
+    "WaferTransferLot-v0": "wafer.lot:WaferTransferLot",
 }
 
 
@@ -227,4 +228,5 @@ MAX_STEPS: dict[str, int] = {
     "WaferSlotPlace-v0": 300,
     "WaferSwap-v0": 350,
     "WaferTransfer-v0": 200,
+    "WaferTransferLot-v0": 300,
 }

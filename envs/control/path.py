@@ -173,7 +173,7 @@ class PathTimeScaling:
         return full
 
     def _plan(self, s: Rows, speeding: Array, slowing: Array) -> None:
-        """Append one control step of ticks to the bang-bang profile."""
+        """Append one control step of ticks to the bang-bang profile; `speeding` is (n,) or (n, ticks)."""
         kept, dt = self._kept, self._dt
         for name in _KNOTS:
             array = getattr(s, name)
@@ -181,6 +181,7 @@ class PathTimeScaling:
         curvature, length = s.path_curvature, s.path_length
         integral, x, v = s.plan_integral[:, kept - 1], s.plan_distance[:, kept - 1], s.plan_speed[:, kept - 1]
         for k in range(kept, kept + self._ticks):
+            faster = speeding if speeding.ndim == 1 else speeding[:, k - kept]
             remaining = length - x
             stop_sq = stopping_speed_squared(remaining, curvature, slowing)
             # deceleration of the braking curve here; constant on a line, rising toward the end of an arc
@@ -191,7 +192,7 @@ class PathTimeScaling:
             curve = np.sqrt(np.maximum(half * half + stop_sq - braking * dt * v, 0.0)) - half
             cap = np.minimum(np.sqrt(slowing / np.maximum(curvature, 1e-9)), self.velocity)
             # what friction leaves at the end of the tick, where the speed is highest
-            rise = tangential_limit(v + tangential_limit(v, curvature, speeding) * dt, curvature, speeding)
+            rise = tangential_limit(v + tangential_limit(v, curvature, faster) * dt, curvature, faster)
             after = np.minimum(v + rise * dt, np.minimum(curve, cap))
             after = np.maximum(after, v - np.maximum(slowing, required) * dt)
             # a stop that fits into this tick is made in the time that it takes, whatever is left of the tick

@@ -146,6 +146,41 @@ def zv_shaper(frequency: float, damping: float) -> tuple[Array, Array]:
     return np.array([1.0, ratio]) / (1.0 + ratio), np.array([0.0, half_period])
 
 
+def pulse_slip(launch: Array, base: Array, limit: Array, period: Array) -> Array:
+    """How far in m a wafer slides during a move that begins with a short pulse of acceleration; all broadcast.
+
+    The pulse is what averaging over `period` makes of `launch` during the first period and `base` from then on: the
+    acceleration rises to `launch` within one period and falls to `base` within another. The wafer slides from where
+    the acceleration passes `limit`, and is caught when its friction has made up for the speed it lost: Coulomb friction
+    on a line, the two equations of motion integrated piece by piece. A flexible arm whose mode has this period makes
+    the peak blunt; the wafer then slides further than this.
+
+    Args:
+        launch, base: m/s^2, positive. Where the pulse is not higher than the base, there is no pulse to slide in.
+        limit: friction limit, m/s^2.
+        period: s.
+
+    Returns:
+        Distance in m: 0 where nothing exceeds `limit`, infinite where `base` does.
+    """
+    launch, base, limit, period = np.broadcast_arrays(launch, base, limit, period)
+    pulses = (launch > base) & (limit > base)
+    excess = np.where(pulses, np.maximum(launch - limit, 0.0), 0.0)
+    rise, fall = np.where(pulses, launch, 1.0) / period, np.where(pulses, launch - base, 1.0) / period
+    # up to the peak, and down from it to the limit
+    gained = 0.5 * excess * excess * (1.0 / rise + 1.0 / fall)
+    distance = excess**3 / (6.0 * rise * rise) + 0.5 * excess * excess / rise * (excess / fall)
+    distance = distance + excess**3 / (3.0 * fall * fall)
+    # slowing down: first with a deceleration that grows along the falling edge, then with a constant one
+    left = np.where(pulses, limit - base, 1.0)
+    edge, caught = left / fall, np.sqrt(2.0 * gained / fall)
+    along = np.minimum(edge, caught)
+    distance = distance + gained * along - fall * along**3 / 6.0
+    rest = np.maximum(gained - 0.5 * fall * along * along, 0.0)
+    distance = distance + np.where(caught > edge, 0.5 * rest * rest / left, 0.0)
+    return np.where(np.maximum(launch, base) <= limit, 0.0, np.where(pulses, distance, np.inf))
+
+
 def yaw_friction_factor(radius: Array | float, pad_radius: float, gyration_sq: float, pad_phase: float) -> Array:
     """Share of `mu g` that is left for tangential acceleration when a disc on three pads turns with the arm.
 

@@ -20,6 +20,7 @@ from ...assets.robots.vacuum_scara import (
 )
 from ...errors import ShopfloorError
 from ..control.path import ARRIVED_M, PathTimeScaling
+from ..engine.expert import Expert
 from ..engine.start import Choice, Normal, Term, Uniform
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
 from ..sensing import PRIVILEGED, Channel
@@ -170,11 +171,11 @@ class WaferTransfer(Task):
             shaper_period=(0.025, 0.25), interpolator_hz=500.0,
         )  # fmt: skip
 
-    def expert(self) -> TransferExpert:
+    def expert(self) -> Expert:
         """Profile with a process engineer's margins."""
         return TransferExpert()
 
-    def oracle(self) -> TransferOracle:
+    def oracle(self) -> Expert:
         """Profile with the true friction, droop and frequency."""
         return TransferOracle()
 
