@@ -43,7 +43,7 @@ class ArmReach(Task):
 
     Args:
         robot: "ur10e", "m10id12", "fr3", "iiwa14", "scara", another arm of `shopfloor.assets.robots.arm`, or
-            "menagerie:NAME" for an arm of MuJoCo Menagerie whose files are on this machine.
+            `menagerie:NAME` for an arm of MuJoCo Menagerie whose files are on this machine.
         action: "joint_position" (increments of the joint targets), "joint_velocity", "joint_torque" or "tcp_twist"
             (Cartesian velocity through damped least-squares inverse kinematics).
         goal: "pose" (position and orientation) or "position".
