@@ -31,19 +31,23 @@ SERVO_KP = 1.0e5  # N/m
 _FINGERS = (("finger_left", 1.0), ("finger_right", -1.0))
 
 
-def _add_fingers(spec: mujoco.MjSpec, housing: mujoco.MjsBody, force: float, visual: bool) -> None:
+def _add_fingers(
+    spec: mujoco.MjSpec, housing: mujoco.MjsBody, force: float, closed_on: float | None, visual: bool
+) -> None:  # fmt: skip
     thickness, width, height = PAD_SIZE
     contact = {"contype": 0, "conaffinity": SURROUNDINGS | NEAR_HALF, "group": look.GROUP_COLLISION, "mass": 0.0}
     for name, side in _FINGERS:
-        finger = housing.add_body(name=name, pos=[0.0, 0.0, TCP], simple=False, gravcomp=1.0)
+        apart = 0.5 * side * (closed_on or 0.0)
+        finger = housing.add_body(name=name, pos=[apart, 0.0, TCP], simple=False, gravcomp=1.0)
         finger.explicitinertial = True
         finger.mass = FINGER_MASS
         finger.ipos = [side * 0.012, 0.0, -0.022]
         finger.inertia = [3.0e-5, 3.0e-5, 1.0e-5]  # bar of 20 mm x 20 mm x 65 mm
-        finger.add_joint(
-            name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[side, 0.0, 0.0], limited=True,
-            range=[0.0, STROKE / 2], armature=SPINDLE_MASS, damping=force / FINGER_SPEED, actgravcomp=True,
-        )  # fmt: skip
+        if closed_on is None:
+            finger.add_joint(
+                name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=[side, 0.0, 0.0], limited=True,
+                range=[0.0, STROKE / 2], armature=SPINDLE_MASS, damping=force / FINGER_SPEED, actgravcomp=True,
+            )  # fmt: skip
         finger.add_geom(
             name=f"{name}_pad", type=mujoco.mjtGeom.mjGEOM_BOX, pos=[side * thickness / 2, 0.0, 0.0],
             size=[thickness / 2, width / 2, height / 2], friction=PAD_FRICTION, priority=1, condim=4,
@@ -86,7 +90,12 @@ def _add_drive(spec: mujoco.MjSpec, force: float) -> None:
 
 
 def add_parallel_gripper(
-    spec: mujoco.MjSpec, site: str = "flange", *, force: float = 80.0, visual: bool = True
+    spec: mujoco.MjSpec,
+    site: str = "flange",
+    *,
+    force: float = 80.0,
+    closed_on: float | None = None,
+    visual: bool = True,
 ) -> mujoco.MjsBody:
     """Screw the gripper to `site`.
 
@@ -98,6 +107,8 @@ def add_parallel_gripper(
         spec: specification that holds an arm; its actuators come before the gripper's.
         site: flange to screw it to.
         force: grip force at each pad, N.
+        closed_on: width in m on which the fingers stay closed, for tasks that never let go: then there are neither
+            finger joints nor actuator nor sensor.
         visual: also add the drawn shapes.
 
     Returns:
@@ -108,6 +119,8 @@ def add_parallel_gripper(
     """
     if not FORCE_RANGE[0] <= force <= FORCE_RANGE[1]:
         raise ShopfloorError(f"force={force!r} N: the gripper presses with {FORCE_RANGE[0]:g} to {FORCE_RANGE[1]:g} N")
+    if closed_on is not None and not 0.0 < closed_on <= STROKE:
+        raise ShopfloorError(f"closed_on={closed_on!r} m: the fingers are {STROKE:g} m apart at most")
     housing = screw_on(spec, site, "gripper")
     housing.explicitinertial = True
     housing.mass = HOUSING_MASS
@@ -123,6 +136,7 @@ def add_parallel_gripper(
         parts.add("black_rubber", box((0.116, 0.016, 0.003), (0.0, 0.0, 0.0925)))
         parts.add("status_green", box((0.020, 0.002, 0.004), (0.0, -0.0295, 0.055)))
         parts.build(spec, housing, "gripper", look.GROUP_PART)
-    _add_fingers(spec, housing, force, visual)
-    _add_drive(spec, force)
+    _add_fingers(spec, housing, force, closed_on, visual)
+    if closed_on is None:
+        _add_drive(spec, force)
     return housing

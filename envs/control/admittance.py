@@ -54,7 +54,8 @@ class Admittance(_JointInterface):
     is why grinding tools are compliant.
 
     The sensor reads at every tick of the inner loop, through a first-order filter; the weight of the tool beyond it is
-    taken off, as designed. What accelerates the tool is not.
+    taken off, as designed. What accelerates the tool is not. Row arrays: `tcp_wrench` is the filtered contact wrench,
+    `tcp_force_peak` the largest length of its force at any tick of the control step, N.
 
     Args:
         joints: joint names; actuators of the same names are position servos.
@@ -172,6 +173,7 @@ class Admittance(_JointInterface):
         self._free = np.zeros(6)
         self._free[self.axes] = 1.0
         s.new("tcp_wrench", (6,))
+        s.new("tcp_force_peak")
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
         """Commanded = virtual = present pose, at rest, no contact."""
@@ -181,6 +183,7 @@ class Admittance(_JointInterface):
             pose.reset(rows, position, quaternion)
         self.target.reset(rows, position, quaternion)
         s.tcp_wrench[rows] = 0.0
+        s.tcp_force_peak[rows] = 0.0
 
     @property
     def frame_quaternion(self) -> Array | None:
@@ -195,6 +198,7 @@ class Admittance(_JointInterface):
         self.target.move(to_world(increment, self.frame_quaternion), self.reference)
         # first-order filter, exact for a reading that is held over a tick
         share = 1.0 - np.exp(-2.0 * np.pi * self.filter_hz * self.dt)
+        s.tcp_force_peak[...] = 0.0
         for _ in range(self._ticks):
             self.reference.toward_pose(self.target.position, self.target.quaternion)
             self.virtual.toward_velocity(self._virtual_velocity(s, press, setpoints[:, -1]))
@@ -203,6 +207,7 @@ class Admittance(_JointInterface):
             commands[:, :, self._ctrl] = self._commands(s)[:, None, :]
             s.sim.follow(commands if rows is None else commands[rows], rows)
             s.tcp_wrench += share * (self._sensor.contact(self.arm.position) - s.tcp_wrench)
+            np.maximum(s.tcp_force_peak, _length(s.tcp_wrench[:, :3]), out=s.tcp_force_peak)
 
     def _commands(self, s: Rows) -> Array:
         """Position commands (n, dof) that make up for the servos' lag behind a moving reference."""
@@ -300,7 +305,13 @@ class WristSensor:
         return np.concatenate((force, moment), axis=1)
 
 
+def _length(vector: Array) -> Array:
+    """Lengths (n,) of vectors (n, 3)."""
+    length: Array = np.sqrt(vector[:, 0] ** 2 + vector[:, 1] ** 2 + vector[:, 2] ** 2)
+    return length
+
+
 def _shorten(vector: Array, longest: Array) -> None:
     """Shorten vectors (n, 3) to lengths (n,), in place."""
-    length = np.sqrt(vector[:, 0] ** 2 + vector[:, 1] ** 2 + vector[:, 2] ** 2)
+    length = _length(vector)
     vector *= (longest / np.maximum(length, np.maximum(longest, 1e-12)))[:, None]
