@@ -21,6 +21,7 @@ NAMESPACE = "shopfloor"
 
 # id without namespace -> task class, relative to this package; a class itself where `register_task` has added one
 TASKS: dict[str, str | type[Task]] = {
+    "ArmPegInsert-v0": "arms.peg_insert:ArmPegInsert",
     "ArmReach-v0": "arms.reach:ArmReach",
     "WaferCenter-v0": "wafer.center:WaferCenter",
     "WaferSlotPick-v0": "wafer.slot:WaferSlotPick",
@@ -222,6 +223,7 @@ def register_all() -> None:
 
 # time limits in control steps, here so that registration imports no task; a test compares them with the tasks
 MAX_STEPS: dict[str, int] = {
+    "ArmPegInsert-v0": 200,
     "ArmReach-v0": 150,
     "WaferCenter-v0": 60,
     "WaferSlotPick-v0": 300,

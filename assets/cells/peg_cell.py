@@ -19,14 +19,14 @@ __all__ = ["CAMERAS", "FITS", "GRIP", "MOUTH_HEIGHT", "TIMESTEP", "add_held_peg"
 
 TIMESTEP = 0.001  # s
 MOUTH_HEIGHT = 0.070  # m, mouth of the hole over the table
-GRIP = 0.030  # m, tip of the peg to the middle of the pads
+GRIP = 0.038  # m, tip of the peg to the middle of the pads
 
 FITS = {
-    "round": Fit(size=0.016, depth=0.020),
-    "rectangular": Fit(size=(0.016, 0.012), depth=0.020),
+    "round": Fit(size=0.016, depth=0.020, length=0.052),
+    "rectangular": Fit(size=(0.016, 0.012), depth=0.020, length=0.052),
 }
 PEG_MASS = 0.070  # kg, steel
-# How the pads give way: rubber of 1 mm under two pads of 22 mm by 26 mm, sideways and in tilt.
+# How the pads give way: a millimetre of rubber under two pads of 22 mm by 26 mm, in any direction and in tilt.
 PAD_STIFFNESS, PAD_DAMPING = 8.0e4, 40.0  # N/m, N s/m
 PAD_TILT_STIFFNESS, PAD_TILT_DAMPING = 40.0, 0.01  # N m/rad, N m s/rad
 
@@ -37,10 +37,9 @@ def hole_position(cell: WorkCell) -> tuple[float, float, float]:
 
 
 def add_held_peg(spec: mujoco.MjSpec, gripper: mujoco.MjsBody, fit: Fit, clearance: float, visual: bool) -> None:
-    """Put a peg between the pads of `gripper`; body `peg`, sites `peg_tip` on the peg and `tip` where it should be.
+    """Put a peg between the pads of `gripper`; body `peg`, sites `part` on its tip and `tip` where it should be.
 
-    The peg gives way sideways and in tilt on joints `peg_x`, `peg_y` (m), `peg_rx`, `peg_ry` (rad) about the middle of
-    the pads. The body's frame is the peg's: shift and turn it to hold the peg askew.
+    The peg gives way on joints `peg_x`, `peg_y`, `peg_z` (m), `peg_rx`, `peg_ry` (rad) about the middle of the pads. The body's frame is the peg's: shift and turn it to hold the peg askew.
     """
     tip = parallel_gripper.TCP + GRIP
     gripper.add_site(name="tip", pos=[0.0, 0.0, tip], size=[0.002, 0.0, 0.0], group=4)
@@ -51,7 +50,7 @@ def add_held_peg(spec: mujoco.MjSpec, gripper: mujoco.MjsBody, fit: Fit, clearan
     a, b = fit.half
     across = PEG_MASS * (fit.length**2 / 12.0 + max(a, b) ** 2 / 4.0)
     peg.inertia = [across, across, PEG_MASS * (a * a + b * b) / 4.0]
-    for name, axis in (("peg_x", (1.0, 0.0, 0.0)), ("peg_y", (0.0, 1.0, 0.0))):
+    for name, axis in (("peg_x", (1.0, 0.0, 0.0)), ("peg_y", (0.0, 1.0, 0.0)), ("peg_z", (0.0, 0.0, 1.0))):
         peg.add_joint(
             name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis, stiffness=PAD_STIFFNESS, damping=PAD_DAMPING,
         )  # fmt: skip
@@ -60,7 +59,7 @@ def add_held_peg(spec: mujoco.MjSpec, gripper: mujoco.MjsBody, fit: Fit, clearan
             name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=axis, pos=[0.0, 0.0, GRIP],
             stiffness=PAD_TILT_STIFFNESS, damping=PAD_TILT_DAMPING,
         )  # fmt: skip
-    peg.add_site(name="peg_tip", size=[0.002, 0.0, 0.0], group=4)
+    peg.add_site(name="part", size=[0.002, 0.0, 0.0], group=4)
     fits.add_peg(peg, "peg", fit, clearance)
     if visual:
         peg_cell_shapes.add_peg(spec, peg, fit)

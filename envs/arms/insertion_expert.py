@@ -1,0 +1,79 @@
+"""The scripted expert of the insertion tasks: guarded approach, spiral search, compliant insertion.
+
+What a programmer of force-controlled assembly writes: drive to above the taught pose, lower until there is contact,
+search on a spiral with light pressure until the part falls in, then press and give way to lateral forces and moments.
+It keeps no memory: what to do follows from pose, force and the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..control import ActionTerm
+from ..engine.task import Rows
+
+Array = NDArray[np.float64]
+
+STIFFNESS = 6000.0  # N/m, of the virtual spring
+ABOVE = 0.0015  # m, over the taught mouth, down to which the tip is moved freely
+INSIDE = -0.0011  # m, depth at which the part must be in, whatever the teaching's error
+CONTACT_N = 3.0
+SEARCH_N = 9.0
+SPIRAL_PITCH, SPIRAL_SPEED, SPIRAL_S = 0.0006, 0.006, 3.0  # m, m/s, s
+# Increment a step, of the target, for each unit of contact force or moment: a third of what relaxes the spring.
+GIVE, GIVE_TURN = 0.3 / STIFFNESS, 0.3 / 60.0
+
+
+class InsertionExpert:
+    """Inserts by feel, from readings.
+
+    Args:
+        terms: components of the action.
+        press: share of the allowed force with which it presses once the part is in.
+    """
+
+    privileged = False
+
+    def __init__(self, terms: Sequence[ActionTerm], press: float = 0.5):
+        self._index = {t.name.removeprefix("increment_"): k for k, t in enumerate(terms)}
+        self._low, self._high = (np.array([getattr(t, end) for t in terms]) for end in ("low", "high"))
+        self.press = press
+
+    def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
+        """Nothing is kept between steps."""
+
+    def act(self, s: Rows, readings: dict[str, Array]) -> Array:
+        """Increments and force limit."""
+        tip, lead = readings["tip_position"], readings["lead"]
+        force, torque = readings["force"], readings["torque"]
+        allowed = readings["force_threshold"][:, 0]
+        inside = tip[:, 2] < INSIDE
+        searching = ~inside & (force[:, 2] > CONTACT_N)
+        touching = inside | searching
+        spiral = self._spiral(s.time_s)
+        # where the commanded position ought to be, relative to the taught pose
+        aim = np.zeros_like(tip)
+        aim[:, :2] = np.where(searching[:, None], spiral, 0.0)
+        push = np.where(inside, self.press * allowed, SEARCH_N)
+        off = np.sqrt(tip[:, 0] ** 2 + tip[:, 1] ** 2)
+        free = np.where(off < 0.0004, tip[:, 2] - 0.002, np.maximum(ABOVE, tip[:, 2] - 0.002))
+        aim[:, 2] = np.where(touching, tip[:, 2] - push / STIFFNESS, free)
+        move = aim - (tip + lead)
+        move[:, :2] = np.where(inside[:, None], GIVE * force[:, :2], move[:, :2])
+        turn = np.where(inside[:, None], GIVE_TURN * torque, -0.2 * readings["tip_rotation"])
+        out = np.zeros((len(tip), self._low.size))
+        for name, value in zip(("x", "y", "z", "rx", "ry", "rz"), (*move.T, *turn.T), strict=True):
+            if name in self._index:
+                out[:, self._index[name]] = value
+        out[:, -1] = np.where(touching, 0.7 * allowed, 25.0)
+        return np.minimum(np.maximum(out, self._low), self._high)
+
+    def _spiral(self, time: Array) -> Array:
+        """Point (n, 2) on an Archimedean spiral run at constant speed, out and again."""
+        way = SPIRAL_SPEED * np.mod(time, SPIRAL_S)
+        angle = np.sqrt(4.0 * np.pi * way / SPIRAL_PITCH)
+        radius = SPIRAL_PITCH * angle / (2.0 * np.pi)
+        return np.stack((radius * np.cos(angle), radius * np.sin(angle)), axis=-1)
