@@ -39,7 +39,8 @@ def hole_position(cell: WorkCell) -> tuple[float, float, float]:
 def add_held_peg(spec: mujoco.MjSpec, gripper: mujoco.MjsBody, fit: Fit, clearance: float, visual: bool) -> None:
     """Put a peg between the pads of `gripper`; body `peg`, sites `part` on its tip and `tip` where it should be.
 
-    The peg gives way on joints `peg_x`, `peg_y`, `peg_z` (m), `peg_rx`, `peg_ry` (rad) about the middle of the pads. The body's frame is the peg's: shift and turn it to hold the peg askew.
+    The peg gives way on joints `peg_x`, `peg_y`, `peg_z` (m), `peg_rx`, `peg_ry` (rad) about the middle of the pads.
+    The body's frame is the peg's: shift and turn it to hold the peg askew.
     """
     tip = parallel_gripper.TCP + GRIP
     gripper.add_site(name="tip", pos=[0.0, 0.0, tip], size=[0.002, 0.0, 0.0], group=4)

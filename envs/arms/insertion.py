@@ -69,8 +69,8 @@ class Insertion(Task):
         self.rewards = self._rewards()
         self.failure_texts = {"over_force": "the contact force exceeds what the order allows"}
         self.success_text = (
-            f"{self.part} within {SEATED_MM:g} mm of its stop, {self.seat_mm:g} mm deep, for {self.success_hold_s:g} s, "
-            "and no contact force above the allowed one before"
+            f"{self.part} within {SEATED_MM:g} mm of its stop, {self.seat_mm:g} mm deep, for "
+            f"{self.success_hold_s:g} s, and no contact force above the allowed one before"
         )
 
     # -- declaration ------------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class Insertion(Task):
         )
         return Admittance(
             self.robot.joints, motion_limits(self.robot), "tip", box, self.timing.control_hz, axes=axes, force=0.0,
-            force_limit=(5.0, 100.0), torque_limit=10.0, stiffness=(6000.0, 60.0),
+            force_limit=(5.0, 100.0), torque_limit=10.0, stiffness=(6000.0, 60.0), inner_hz=200.0,
         )  # fmt: skip
 
     def expert(self) -> InsertionExpert:

@@ -18,10 +18,10 @@ from ..engine.task import Rows
 Array = NDArray[np.float64]
 
 STIFFNESS = 6000.0  # N/m, of the virtual spring
-ABOVE = 0.0015  # m, over the taught mouth, down to which the tip is moved freely
-INSIDE = -0.0011  # m, depth at which the part must be in, whatever the teaching's error
-CONTACT_N = 3.0
-SEARCH_N = 9.0
+NEAR = 0.0013  # m over the taught mouth, where the search begins
+ALIGNED, APPROACH = 0.0005, 0.002  # m, beside the axis when the tip comes down; lead of the command on its way
+INSIDE = -0.0016  # m, depth at which the part must be in, whatever the teaching's error
+SEARCH_N, SIDE_N = 9.0, 2.5  # forces of the search, along and across
 SPIRAL_PITCH, SPIRAL_SPEED, SPIRAL_S = 0.0006, 0.006, 3.0  # m, m/s, s
 # Increment a step, of the target, for each unit of contact force or moment: a third of what relaxes the spring.
 GIVE, GIVE_TURN = 0.3 / STIFFNESS, 0.3 / 60.0
@@ -51,16 +51,17 @@ class InsertionExpert:
         force, torque = readings["force"], readings["torque"]
         allowed = readings["force_threshold"][:, 0]
         inside = tip[:, 2] < INSIDE
-        searching = ~inside & (force[:, 2] > CONTACT_N)
-        touching = inside | searching
-        spiral = self._spiral(s.time_s)
-        # where the commanded position ought to be, relative to the taught pose
+        near = ~inside & (tip[:, 2] < NEAR)
+        # where the commanded position ought to be, relative to the taught pose; while searching not further aside
+        # of the tip than light side forces allow, or a tip that has found the chamfer would be held out of the hole
+        aside = self._spiral(s.time_s) - tip[:, :2]
+        aside = np.minimum(np.maximum(aside, -SIDE_N / STIFFNESS), SIDE_N / STIFFNESS)
         aim = np.zeros_like(tip)
-        aim[:, :2] = np.where(searching[:, None], spiral, 0.0)
+        aim[:, :2] = np.where(near[:, None], tip[:, :2] + aside, 0.0)
         push = np.where(inside, self.press * allowed, SEARCH_N)
-        off = np.sqrt(tip[:, 0] ** 2 + tip[:, 1] ** 2)
-        free = np.where(off < 0.0004, tip[:, 2] - 0.002, np.maximum(ABOVE, tip[:, 2] - 0.002))
-        aim[:, 2] = np.where(touching, tip[:, 2] - push / STIFFNESS, free)
+        aligned = tip[:, 0] ** 2 + tip[:, 1] ** 2 < ALIGNED**2
+        free = np.where(aligned, tip[:, 2] - APPROACH, np.maximum(NEAR, tip[:, 2] - APPROACH))
+        aim[:, 2] = np.where(inside | near, tip[:, 2] - push / STIFFNESS, free)
         move = aim - (tip + lead)
         move[:, :2] = np.where(inside[:, None], GIVE * force[:, :2], move[:, :2])
         turn = np.where(inside[:, None], GIVE_TURN * torque, -0.2 * readings["tip_rotation"])
@@ -68,7 +69,7 @@ class InsertionExpert:
         for name, value in zip(("x", "y", "z", "rx", "ry", "rz"), (*move.T, *turn.T), strict=True):
             if name in self._index:
                 out[:, self._index[name]] = value
-        out[:, -1] = np.where(touching, 0.7 * allowed, 25.0)
+        out[:, -1] = np.minimum(0.7 * allowed, 30.0)
         return np.minimum(np.maximum(out, self._low), self._high)
 
     def _spiral(self, time: Array) -> Array:
