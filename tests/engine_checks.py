@@ -18,6 +18,7 @@ from shopfloor.envs.registry import env_ids, make_task, make_vector_env, task_ar
 # Arguments under which an environment runs other code than by default. A new id is tested by being registered; what
 # stands here is tested besides.
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
+    "shopfloor/ArmPegInsert-v0": ({"peg": "rectangular"},),
     "shopfloor/ArmReach-v0": (
         {"action": "joint_velocity"},
         {"action": "joint_torque"},
@@ -46,7 +47,7 @@ class Case:
 
     def __str__(self) -> str:
         name = self.env_id.partition("/")[2]
-        return "-".join([name, *(f"{k}={v if isinstance(v, str) else '+'.join(v)}" if not isinstance(v, bool) else k
+        return "-".join([name, *(f"{k}={'+'.join(v) if isinstance(v, tuple) else v}" if not isinstance(v, bool) else k
                                  for k, v in self.kwargs.items())])  # fmt: skip
 
     @property

@@ -17,7 +17,7 @@ from .work_cell import CAMERAS, TABLE_TOP, WorkCell, work_cell
 
 __all__ = ["CAMERAS", "FITS", "GRIP", "MOUTH_HEIGHT", "TIMESTEP", "add_held_peg", "hole_position", "peg_cell"]
 
-TIMESTEP = 0.001  # s
+TIMESTEP = 0.002  # s
 MOUTH_HEIGHT = 0.070  # m, mouth of the hole over the table
 GRIP = 0.038  # m, tip of the peg to the middle of the pads
 
@@ -25,10 +25,11 @@ FITS = {
     "round": Fit(size=0.016, depth=0.020, length=0.052),
     "rectangular": Fit(size=(0.016, 0.012), depth=0.020, length=0.052),
 }
-PEG_MASS = 0.070  # kg, steel
+PEG_MASS = 0.080  # kg, steel
 # How the pads give way: a millimetre of rubber under two pads of 22 mm by 26 mm, in any direction and in tilt.
-PAD_STIFFNESS, PAD_DAMPING = 8.0e4, 40.0  # N/m, N s/m
-PAD_TILT_STIFFNESS, PAD_TILT_DAMPING = 40.0, 0.01  # N m/rad, N m s/rad
+PAD_STIFFNESS, PAD_DAMPING = 4.0e4, 15.0  # N/m, N s/m
+PAD_TILT_STIFFNESS, PAD_TILT_DAMPING = 25.0, 0.01  # N m/rad, N m s/rad
+TIP_MASS, TIP_INERTIA = 0.12, 1.0e-4  # kg, kg m^2, of the fingertips, which give way with the peg
 
 
 def hole_position(cell: WorkCell) -> tuple[float, float, float]:
@@ -54,11 +55,12 @@ def add_held_peg(spec: mujoco.MjSpec, gripper: mujoco.MjsBody, fit: Fit, clearan
     for name, axis in (("peg_x", (1.0, 0.0, 0.0)), ("peg_y", (0.0, 1.0, 0.0)), ("peg_z", (0.0, 0.0, 1.0))):
         peg.add_joint(
             name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis, stiffness=PAD_STIFFNESS, damping=PAD_DAMPING,
+            armature=TIP_MASS,
         )  # fmt: skip
     for name, axis in (("peg_rx", (1.0, 0.0, 0.0)), ("peg_ry", (0.0, 1.0, 0.0))):
         peg.add_joint(
             name=name, type=mujoco.mjtJoint.mjJNT_HINGE, axis=axis, pos=[0.0, 0.0, GRIP],
-            stiffness=PAD_TILT_STIFFNESS, damping=PAD_TILT_DAMPING,
+            stiffness=PAD_TILT_STIFFNESS, damping=PAD_TILT_DAMPING, armature=TIP_INERTIA,
         )  # fmt: skip
     peg.add_site(name="part", size=[0.002, 0.0, 0.0], group=4)
     fits.add_peg(peg, "peg", fit, clearance)

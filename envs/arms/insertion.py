@@ -35,7 +35,7 @@ SEATED_MM = 0.3  # from the stop at which a part counts as seated
 # A jam: pressed along the way of insertion by more than this share of the allowed force, without moving.
 JAM_SHARE, JAM_SPEED, JAM_S = 0.35, 4e-4, 0.25
 LATERAL_M = 0.0032  # how far the commanded tip may be from the nominal axis of the goal
-ABOVE_M, BELOW_M = 0.030, 0.0025  # commanded tip over the mouth and below the stop, at most
+ABOVE_M, BELOW_M = 0.030, 0.010  # commanded tip over the mouth and below the stop, at most
 START_HEIGHT_MM = (6.0, 12.0)
 X, Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 
@@ -43,13 +43,13 @@ X, Y = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 class Insertion(Task):
     """An arm that inserts a part: the base of concrete tasks, which set `part`, `goal` and `seat_mm`."""
 
-    timing = Timing(control_hz=20.0, timestep_s=0.001, horizon_s=10.0)
+    timing = Timing(control_hz=25.0, timestep_s=0.002, horizon_s=8.0)
     main_metric = "cycle_time"
     success_hold_s = 0.2
     cameras = ("close", *(c for c in CAMERAS if c != "close"))
     part: ClassVar[str]
     goal: ClassVar[str]
-    seat_mm: ClassVar[float]
+    seat_mm: float
     turns: bool = True  # whether the arm may turn the part about the way of insertion
 
     rewards: Mapping[str, Reward]
@@ -115,7 +115,7 @@ class Insertion(Task):
         )
         return Admittance(
             self.robot.joints, motion_limits(self.robot), "tip", box, self.timing.control_hz, axes=axes, force=0.0,
-            force_limit=(5.0, 100.0), torque_limit=10.0, stiffness=(6000.0, 60.0), inner_hz=200.0,
+            force_limit=(5.0, 100.0), torque_limit=10.0, stiffness=(6000.0, 60.0), inner_hz=125.0,
         )  # fmt: skip
 
     def expert(self) -> InsertionExpert:

@@ -118,7 +118,7 @@ class ArmPegInsert(Insertion):
         s.clearance_mm[rows] = params["clearance_mm"]
         sim.field("geom_size")[rows, self._side] = self.fit.side(clearance)
         sim.field("geom_pos")[np.ix_(rows, self._rim)] = self.fit.rim(clearance)
-        sim.field("pair_friction")[np.ix_(rows, self._pairs, [0, 1])] = params["friction"][:, None, None]
+        sim.field("pair_friction")[np.ix_(rows, self._pairs, np.arange(2))] = params["friction"][:, None, None]
         tilt = np.deg2rad(params["grasp_tilt"])
         turned = quat_multiply(quat_from_axis_angle(X, tilt[:, 0]), quat_from_axis_angle(Y, tilt[:, 1]))
         if self.turns:
