@@ -23,6 +23,7 @@ NAMESPACE = "shopfloor"
 TASKS: dict[str, str | type[Task]] = {
     "ArmPegInsert-v0": "arms.peg_insert:ArmPegInsert",
     "ArmReach-v0": "arms.reach:ArmReach",
+    "WaferAutoTeach-v0": "wafer.teach:WaferAutoTeach",
     "WaferCenter-v0": "wafer.center:WaferCenter",
     "WaferSlotPick-v0": "wafer.slot:WaferSlotPick",
     "WaferSlotPlace-v0": "wafer.slot:WaferSlotPlace",
@@ -225,6 +226,7 @@ def register_all() -> None:
 MAX_STEPS: dict[str, int] = {
     "ArmPegInsert-v0": 200,
     "ArmReach-v0": 150,
+    "WaferAutoTeach-v0": 400,
     "WaferCenter-v0": 60,
     "WaferSlotPick-v0": 300,
     "WaferSlotPlace-v0": 300,
