@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import look
 from ..fixtures import load_port
-from ..fixtures.support import SOLIMP, SOLREF
 from ..fixtures.teach_station import add_teach_station
 from ..parts import wafer
 from ..robots import efem_robot
@@ -45,9 +44,7 @@ def _add_robot(spec: mujoco.MjSpec, frequency_hz: float, visual: bool) -> None:
         spec.delete(spec.actuator(f"track_{term}"))
     spec.delete(spec.joint("track"))
     add_sag(spec)
-    add_teach_jig(
-        spec, spec.body("a_paddle"), "", pos=(efem_robot.GEOMETRY.wrist_to_wafer, 0.0, TCP_Z), visual=visual
-    )
+    add_teach_jig(spec, spec.body("a_paddle"), "", pos=(efem_robot.GEOMETRY.wrist_to_wafer, 0.0, TCP_Z), visual=visual)
 
 
 def _add_sensors(spec: mujoco.MjSpec) -> None:

@@ -34,7 +34,9 @@ def _plate() -> Assembly:
     parts.add("anodised", box((0.175, 0.024, PLATE), (0.040, 0.0, z), bevel=0.001))
     parts.add("anodised", box((0.020, 0.196, PLATE), (0.040, 0.0, z), bevel=0.001))
     for sx in (-1.0, 1.0):
-        parts.add("anodised", box((0.018, 2.0 * HEAD_OFFSET + 0.020, PLATE), (x0 + sx * HEAD_OFFSET, 0.0, z), bevel=0.001))
+        parts.add(
+            "anodised", box((0.018, 2.0 * HEAD_OFFSET + 0.020, PLATE), (x0 + sx * HEAD_OFFSET, 0.0, z), bevel=0.001)
+        )
     parts.add("joint_blue", box((0.046, 0.030, 0.010), (0.030, 0.0, PLATE + 0.005), bevel=0.002))
     parts.add("status_green", cylinder(0.0025, PLATE + 0.010, PLATE + 0.0115, segments=16).moved((0.045, 0.008, 0.0)))
     for sx in (-1.0, 1.0):

@@ -69,24 +69,28 @@ class WaferAutoTeach(Task):
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     randomization: str | None = "wafer_auto_teach"
     references: ClassVar[tuple[str, ...]] = (
-        "US patent 11673275 (Yaskawa America, 2023): through-beam auto teaching, a pin sensed by a beam on the effector",
+        "US patent 11673275 (Yaskawa America, 2023): through-beam auto teaching; the effector's beam senses a pin",
         "US patent 10056282 (2018): robot fork calibration, height and level of a dummy wafer over a station",
         "Plackett: Some theorems in least squares, Biometrika 37, 1950 (one observation after the other)",
         "SEMI M1: silicon wafers of 300 mm",
     )
-    # Success is worth more than all the time that an episode can take; a pose that is off costs more than to measure on.
+    # A failure costs more than all the time that an episode can take: to try is never worse than to fail at once.
     rewards = {
-        "time": Reward(-3.0, "control period over the time limit; 1 in all"),
-        "progress": Reward(3.0, "doubt of centre, height and rim that a measurement takes away, on a logarithmic scale"),
+        "time": Reward(-6.0, "control period over the time limit; 1 in all"),
+        "progress": Reward(
+            3.0, "doubt of centre, height and rim that a measurement takes away, on a logarithmic scale"
+        ),
         "accuracy": Reward(1.0, "at the declaration: 1 / (1 + (largest error / 0.1 mm)^2)"),
-        "failure": Reward(-5.0, "1 at the step of a hard contact or of a pose that is off"),
+        "failure": Reward(-8.0, "1 at the step of a hard contact or of a pose that is off"),
         "success": Reward(4.0, "1 at the step in which success is reached"),
     }
     metrics = {
         "teach_time": Metric("s", "lower", "start until the pose is declared; NaN if it never was"),
         "error_centre": Metric("mm", "lower", "declared centre off the station's, in the plane; NaN before"),
         "error_height": Metric("mm", "lower", "declared height off the station's; NaN before"),
-        "error_rim": Metric("mm", "lower", "declared tilt off the station's, as rise at the rim of a wafer; NaN before"),
+        "error_rim": Metric(
+            "mm", "lower", "declared tilt off the station's, as rise at the rim of a wafer; NaN before"
+        ),
         "error_x": Metric("mm", "lower", "declared centre, outward, signed"),
         "error_y": Metric("mm", "lower", "declared centre, to the left, signed"),
         "error_z": Metric("mm", "lower", "declared height, signed"),
@@ -116,7 +120,8 @@ class WaferAutoTeach(Task):
         self._plant = TeachPlant(s.sim)
         for name, shape in (
             ("pin_foot", (3,)), ("pin_axis", (3,)), ("slope", (2,)), ("station_height", ()), ("sag_full", ()),
-            ("sag_stiffness", ()), ("jitter_us", ()), ("edge_noise_um", ()), ("touch_noise_um", ()), ("edge_delay", (2,)), ("play", ()), ("force_noise", ()),
+            ("sag_stiffness", ()), ("jitter_us", ()),
+            ("edge_noise_um", ()), ("touch_noise_um", ()), ("edge_delay", (2,)), ("play", ()), ("force_noise", ()),
             ("force_gain", ()), ("drift", (2,)), ("fit_mean", (fit.SIZE,)), ("fit_cov", (fit.SIZE, fit.SIZE)),
             ("edge_innovation", ()), ("touch_innovation", ()), ("error", (5,)), ("error_mm", (3,)),
             ("doubt_mm", (3,)), ("best", ()), ("progress_step", ()), ("peak_force", ()), ("teach_time", ()),

@@ -25,8 +25,8 @@ EDGE_FLOOR = 5e-6  # m, what the fit adds to the scatter of an edge: floor, ring
 class Edges:
     """Latched edges of all rows.
 
-    Needs the row arrays `pin_foot` (3,) (m) and `pin_axis` (3,), `jitter_us`, `edge_noise_um`, `edge_delay` (2,) (s, of each beam's
-    sensor), `play` (m), `drift` (2,) (m/s), `fit_mean`, `fit_cov`, `edge_innovation`, and those of `TeachMotion`.
+    Needs the row arrays `pin_foot` (3,) (m) and `pin_axis` (3,), `jitter_us`, `edge_noise_um`, `edge_delay` (2,) (s, of
+    each beam), `play` (m), `drift` (2,) (m/s), `fit_mean`, `fit_cov`, `edge_innovation`, and those of `TeachMotion`.
     """
 
     def bind(self, s: Rows, times: Array) -> None:
@@ -64,7 +64,9 @@ class Edges:
         gap, height = distances(position, along, left, s.pin_foot[:, None], s.pin_axis[:, None])
         found = begin[:, None] + crossings(self._times, gap, height, PIN_RADIUS)
         inside = (found >= s.sweep_begin[:, None]) & (found <= s.sweep_end[:, None]) & active[:, None]
-        response = np.maximum(np.repeat(s.edge_delay, 2, axis=1) + 1e-6 * s.jitter_us[:, None] * numbers[:, : len(EDGES)], 0.0)
+        response = np.maximum(
+            np.repeat(s.edge_delay, 2, axis=1) + 1e-6 * s.jitter_us[:, None] * numbers[:, : len(EDGES)], 0.0
+        )
         new = inside & np.isnan(s.edge_time)
         s.edge_time[...] = np.where(new, found + response, s.edge_time)
         new_error = 1e-6 * s.edge_noise_um[:, None] * numbers[:, len(EDGES) :]

@@ -10,6 +10,9 @@ from ..engine.task import Rows
 Array = NDArray[np.float64]
 
 
+CHOSEN = 0.3  # what is done next; only the order counts, and a learner that starts from here must get at the others
+
+
 class TeachExpert:
     """Coarse passes of the pin, coarse touches at three places, fine touches, fine passes; then declare.
 
@@ -53,9 +56,9 @@ class TeachExpert:
         angle = 2.0 * np.pi / 3.0 * touches + np.where(touches > 2.5, np.pi / 3.0, 0.0)
         n = len(sweeps)
         act = np.empty((n, 8))
-        act[:, 0] = np.where(first | more, 1.0, -1.0)
-        act[:, 1] = np.where(touch, 1.0, -1.0)
-        act[:, 2] = np.where(first | more | touch, -1.0, 1.0)
+        act[:, 0] = np.where(first | more, CHOSEN, -CHOSEN)
+        act[:, 1] = np.where(touch, CHOSEN, -CHOSEN)
+        act[:, 2] = np.where(first | more | touch, -CHOSEN, CHOSEN)
         act[:, 3] = np.where(first, self.coarse_mm_s, self.fine_mm_s)
         act[:, 4] = np.where(touches < 2.5, self.touch_mm_s[0], self.touch_mm_s[1])
         act[:, 5] = self.threshold

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...assets.cells.slot import PADDLE_MOMENT, SAG_FREQUENCY_HZ, SAG_LEVER
 from ...assets.cells.teach import STATION
 from ...assets.fixtures.teach_station import PIN_RADIUS
-from ...assets.robots.efem_robot import FLEX_FREQUENCY_HZ, GEOMETRY, LIFT_RANGE, RADIUS_RANGE
+from ...assets.robots.efem_robot import COMPLIANCE, GEOMETRY, LIFT_RANGE, RADIUS_RANGE
 from ..control import ActionTerm
 from ..engine.task import Rows
 from . import teach_fit as fit
@@ -30,8 +30,10 @@ THRESHOLD_N = (0.15, 0.60)
 TOUCH_CIRCLE = 0.100  # m, of touches around the centre: clear of the pin, for the stylus and for the heads
 
 AXIS_SPEED, AXIS_ACCELERATION = np.array([1.0, 2.5, 0.4]), np.array([3.0, 5.0, 2.0])  # m or rad, of radius, theta, lift
-SWEEP_ACCELERATION, SWEEP_PERIOD = 2.0, 1.0 / FLEX_FREQUENCY_HZ  # m/s^2; s, of the lateral mode
-LIFT_PERIOD = 1.0 / SAG_FREQUENCY_HZ  # s, of the vertical mode, which moves averaged over it leave at rest
+SWEEP_ACCELERATION = 2.0  # m/s^2
+# Moves are averaged over the period of a mode, which leaves it at rest: the radial one, the lateral one, the vertical one.
+SWEEP_PERIOD, TRAVEL_PERIOD = (1.0 / float(f) for f in COMPLIANCE.frequencies(STATION[0] - SWEEP_OFFSET))
+LIFT_PERIOD = 1.0 / SAG_FREQUENCY_HZ
 SWEEP_MARGIN = 0.0012  # m
 TOP, SWEEP_HEIGHT = 0.0250, 0.0035  # m, lowest point of the ball above the plane: over the pin; with the beams at it
 SEARCH_MARGIN, SEARCH_MOST = 0.0003, 0.0036  # m, height from which the stylus searches
@@ -128,13 +130,22 @@ class TeachMotion:
             self._advance(s, now)
             position, rate = self._motion(s)
             commands = self._commands(s, position, rate)
-            record = s.sim.follow(commands if rows is None else commands[rows], rows, record=True)
-            record = record if rows is None else _spread(s, record, rows)
+            record = self._follow(s, commands, rows)
             s.phase_time += self._dt
             s.reference[...], s.reference_rate[...] = position[:, -1], rate[:, -1]
             self.touch.feel(s, record, chunk, searching=s.phase == SEARCH, holding=s.phase == HOLD)
             parts.append(record if chunk == 0 else record[:, 1:])
         s.sensor_record = np.concatenate(parts, axis=1)
+
+    def _follow(self, s: Rows, commands: Array, rows: NDArray[np.intp] | None) -> Array:
+        """Records (n, CHUNK, sensors) of the chunk; rows that do not move repeat their present sensor data."""
+        records = s.sim.follow(commands if rows is None else commands[rows], rows, record=True)
+        assert records is not None
+        if rows is None:
+            return records
+        full = np.repeat(s.sim.output("sensordata")[:, None], CHUNK, axis=1)
+        full[rows] = records
+        return full
 
     def _commands(self, s: Rows, position: Array, rate: Array) -> Array:
         phi = GEOMETRY.extension_angle(position[:, :, 0])
@@ -303,7 +314,7 @@ class TeachMotion:
         way = np.maximum(np.abs(s.move_to - s.move_from), 1e-6)
         gain = np.min(AXIS_ACCELERATION / way, axis=1)
         pace = np.minimum(np.min(AXIS_SPEED / way, axis=1), np.sqrt(gain))
-        return pace, gain, np.where(s.phase == TRAVEL, SWEEP_PERIOD, LIFT_PERIOD)
+        return pace, gain, np.where(s.phase == TRAVEL, TRAVEL_PERIOD, LIFT_PERIOD)
 
     def _sweep(self, s: Rows, time: Array, position: Array, rate: Array) -> None:
         rows = s.phase == SWEEP
@@ -331,10 +342,3 @@ def hang(s: Rows, rows: NDArray[np.intp] | slice, radius: Array) -> Array:
     tilt = s.sag_full[rows, None] / SAG_LEVER * sag_share(radius)
     free: Array = tilt - (PADDLE_MOMENT / s.sag_stiffness[rows])[:, None]
     return free
-
-
-def _spread(s: Rows, record: Array | None, rows: NDArray[np.intp]) -> Array:
-    """Records of some rows in an array for all; the others repeat their present sensor data."""
-    full = np.repeat(s.sim.output("sensordata")[:, None], CHUNK, axis=1)
-    full[rows] = record
-    return full

@@ -78,7 +78,7 @@ class TeachPlant:
         return tilt
 
     def taught_height(self, s: Rows, rows: RowIndex) -> Array:
-        """Height (k,) of the station in the robot's coordinates, where the arm's sag beyond the taught is part of it."""
+        """Height (k,) of the station in the robot's coordinates, which contain the sag beyond the taught one."""
         radius = np.full(rows.size, STATION[0])
         unknown = SAG_LEVER * (self.true_sag(s, rows, radius) - nominal_tilt(radius))
         height: Array = s.pin_foot[rows, 2] + unknown

@@ -16,7 +16,7 @@ OFFSET_MM, TILT_DEG = 2.0, 0.3
 START: tuple[Term, ...] = (
     Uniform("station_offset", -OFFSET_MM, OFFSET_MM, "mm", size=3, description="station from the drawing: x, y, z"),
     Uniform("station_tilt", -TILT_DEG, TILT_DEG, "deg", size=2, description="slopes of its plane along x and y"),
-    LogUniform("jitter", 100.0, 1000.0, "us", description="scatter of a beam's response: sensor, and scan of its input"),
+    LogUniform("jitter", 100.0, 1000.0, "us", description="scatter of a beam's response, with the scan of its input"),
     Normal("delay_error", -300.0, 300.0, "us", size=2, cut=3.0,
            description="mean response time of each beam less the 2 ms that the controller takes off"),
     Uniform("edge_noise", 10.0, 40.0, "um", description="scatter of an edge at no speed: finish of the pin, spot"),

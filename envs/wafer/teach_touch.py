@@ -27,7 +27,8 @@ class Touch:
 
     The drives tell the moment that the wrist carries, in steps, with the noise of friction; less the moment before the
     search it is the force at the stylus, up to an error of the torque constant. Needs the row arrays `fit_mean`,
-    `fit_cov`, `sag_stiffness` (N m/rad), `touch_noise_um`, `force_noise` (N), `force_gain` (1), `drift` (2,) (m/s) and `touch_innovation`.
+    `fit_cov`, `sag_stiffness` (N m/rad), `touch_noise_um`, `force_noise` (N), `force_gain` (1), `drift` (2,) (m/s) and
+    `touch_innovation`.
     """
 
     def bind(self, s: Rows, chunks: int, chunk: int) -> None:
@@ -35,8 +36,7 @@ class Touch:
         sim = s.sim
         self._chunk, self._dt = chunk, chunk * s.timing.timestep_s
         self._sag, self._contact, self._theta, self._shoulder, self._lift = (
-            sim.sensor_slice(k)
-            for k in ("sag_encoder", "contact", "theta_encoder", "shoulder_encoder", "lift_encoder")
+            sim.sensor_slice(k) for k in ("sag_encoder", "contact", "theta_encoder", "shoulder_encoder", "lift_encoder")
         )
         self._noise = StepNoise(s, "force_numbers", chunks * chunk + 1)
         for name in ("force", "tare", "tare_count", "hold_force", "hold_count", "last_force", "contact_force"):
