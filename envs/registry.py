@@ -140,7 +140,8 @@ def task_arguments(env_id: str) -> dict[str, inspect.Parameter]:
 def arguments_of(declaration: type) -> dict[str, inspect.Parameter]:
     """The keyword arguments that a class takes, by name."""
     parameters = inspect.signature(declaration.__init__).parameters  # type: ignore[misc]
-    return {k: p for k, p in parameters.items() if k != "self" and p.kind is not inspect.Parameter.VAR_KEYWORD}
+    gathered = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {k: p for k, p in parameters.items() if k != "self" and p.kind not in gathered}
 
 
 def make_task(env_id: str, **kwargs: Any) -> Task:

@@ -292,13 +292,13 @@ def test_record_times_are_those_of_the_record():
     """The radius on a sweep at constant speed is linear in them."""
     cell = cell_of(1)
     part = cell.sim.sensor_slice("crossing_position")
-    act = np.array([[1.0, 0.0, 0.0, 5.0, 4.0, 0.4, 1.0, 0.0]])
+    act = np.array([[1.0, 0.0, 0.0, 10.0, 4.0, 0.4, 1.0, 0.0]])
     while not (cell.s.phase[0] == 8 and cell.s.phase_time[0] > 0.5):
         cell.step(act)
     times = record_times(cell.task.timing)
     x = cell.s.sensor_record[0, :, part.start]
     assert x.shape == times.shape
-    np.testing.assert_allclose(np.diff(x) / np.diff(times), 0.005, rtol=0.05)
+    np.testing.assert_allclose(np.diff(x) / np.diff(times), 0.010, rtol=0.05)
 
 
 # -- sweeps ----------------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def _add_sensors(spec: mujoco.MjSpec) -> None:
 def _add_view(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
     look.render_settings(
-        spec, center=(0.3, 0.0, 1.1), extent=2.0, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82), headlight=0.12
+        spec, center=(0.3, 0.0, 1.1), extent=2.0, horizon=(0.90, 0.92, 0.93), zenith=(0.72, 0.78, 0.82), headlight=0.22
     )
     look.add_light(
         spec, "key", (-1.2, -2.2, 4.2), (0.4, 0.0, 1.0), 0.36, specular=0.3, shadow=True, spot=True, cutoff=45.0
@@ -74,7 +74,7 @@ def _add_view(spec: mujoco.MjSpec) -> None:
     look.add_light(spec, "ceiling", (0.3, 0.1, 5.0), (0.3, 0.0, 1.0), 0.14, specular=0.15)
     look.add_light(spec, "fill", (2.4, -2.0, 2.8), (0.4, 0.0, 1.0), 0.14, specular=0.2)
     look.add_light(
-        spec, "inside", (0.35, 0.0, 2.06), (0.45, 0.0, 1.0), 0.34, specular=0.1, spot=True, cutoff=85.0, exponent=0.5
+        spec, "inside", (0.35, 0.0, 2.06), (0.45, 0.0, 1.0), 0.42, specular=0.1, spot=True, cutoff=85.0, exponent=0.5
     )
     x, y, z = STATION
     look.add_camera(world, "jig", (x + 0.20, y - 0.40, z + 0.27), (x - 0.02, y + 0.01, z + 0.01), 42.0)

@@ -25,7 +25,7 @@ READY, RISE, TRAVEL, LOWER, SETTLE, SEARCH, HOLD, LIFT_OFF, SWEEP = range(9)
 SWEEPS, TOUCHES = 1, 2  # kinds of a probe
 
 CHUNK = 5  # physics steps between two looks at the force: 10 ms
-SPEED_MM_S = {"sweep": (5.0, 200.0), "touch": (1.0, 25.0)}
+SPEED_MM_S = {"sweep": (10.0, 200.0), "touch": (1.0, 25.0)}
 THRESHOLD_N = (0.15, 0.60)
 TOUCH_CIRCLE = 0.100  # m, of touches around the centre: clear of the pin, for the stylus and for the heads
 
