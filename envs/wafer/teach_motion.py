@@ -31,7 +31,7 @@ TOUCH_CIRCLE = 0.100  # m, of touches around the centre: clear of the pin, for t
 
 AXIS_SPEED, AXIS_ACCELERATION = np.array([1.0, 2.5, 0.4]), np.array([3.0, 5.0, 2.0])  # m or rad, of radius, theta, lift
 SWEEP_ACCELERATION = 2.0  # m/s^2
-# Moves are averaged over the period of a mode, which leaves it at rest: the radial one, the lateral one, the vertical one.
+# Moves are averaged over the period of a mode, which leaves it at rest: the radial, the lateral, the vertical one.
 SWEEP_PERIOD, TRAVEL_PERIOD = (1.0 / float(f) for f in COMPLIANCE.frequencies(STATION[0] - SWEEP_OFFSET))
 LIFT_PERIOD = 1.0 / SAG_FREQUENCY_HZ
 SWEEP_MARGIN = 0.0012  # m
