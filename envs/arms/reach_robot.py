@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import mujoco
@@ -34,7 +33,6 @@ class ReachRobot:
         yaw: direction of the tool's x axis at home, rad about the vertical.
         workspace: low and high corner of the box of targets, m.
         tilts: whether the arm can tilt its tool.
-        cell: builds the cell, from kind of actuators and whether to draw.
         cameras: of the cell.
     """
 
@@ -43,8 +41,11 @@ class ReachRobot:
     yaw: float
     workspace: tuple[Array, Array]
     tilts: bool
-    cell: Callable[[Actuators, bool], mujoco.MjSpec]
     cameras: tuple[str, ...]
+
+    def cell(self, actuators: Actuators, visual: bool) -> mujoco.MjSpec:
+        """The cell with a kind of actuators, drawn or not."""
+        return _cell(self.arm, actuators, visual)
 
     @property
     def limits(self) -> MotionLimits:
@@ -79,17 +80,8 @@ def reach_robot(name: str) -> ReachRobot:
     """
     robot = arm(name)
     if name == DEFAULT:
-        return ReachRobot(
-            robot, reach.HOME_QPOS, -0.5 * np.pi, reach.WORKSPACE, True,
-            lambda actuators, visual: reach.reach_cell(actuators=actuators, visual=visual), reach.CAMERAS,
-        )  # fmt: skip
-
-    def build(actuators: Actuators, visual: bool) -> mujoco.MjSpec:
-        cell = work_cell.work_cell(robot, actuators=actuators, visual=visual)
-        add_touch_probe(cell.spec, robot.flange, visual=visual)
-        return cell.spec
-
-    model = build("position", False).compile()
+        return ReachRobot(robot, reach.HOME_QPOS, -0.5 * np.pi, reach.WORKSPACE, True, reach.CAMERAS)
+    model = _cell(robot, "position", False).compile()
     data = mujoco.MjData(model)
     data.qpos[:] = work_cell.home_configuration(model, robot)
     mujoco.mj_kinematics(model, data)
@@ -102,6 +94,14 @@ def reach_robot(name: str) -> ReachRobot:
     low[2] = max(work_cell.TABLE_TOP + BOX_CLEARANCE, tip[2] - 0.6 * slide[0] if slide else 0.0)
     high[2] += 0.25 * slide[0] if slide else BOX_RISE
     return ReachRobot(
-        robot, np.array(robot.home), float(np.arctan2(axes[1, 0], axes[0, 0])), (low, high), robot.dof >= 6, build,
+        robot, np.array(robot.home), float(np.arctan2(axes[1, 0], axes[0, 0])), (low, high), robot.dof >= 6,
         work_cell.CAMERAS,
     )  # fmt: skip
+
+
+def _cell(robot: Arm, actuators: Actuators, visual: bool) -> mujoco.MjSpec:
+    if robot.name == DEFAULT:
+        return reach.reach_cell(actuators=actuators, visual=visual)
+    cell = work_cell.work_cell(robot, actuators=actuators, visual=visual)
+    add_touch_probe(cell.spec, robot.flange, visual=visual)
+    return cell.spec
