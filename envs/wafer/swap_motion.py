@@ -54,6 +54,7 @@ RADIAL = MOTION_LIMITS["radius"]
 RADIAL_ACCELERATION = 2.5  # m/s^2, less where the average over two vibration periods would exceed the jerk limit
 LIFT_SPEED, LIFT_ACCELERATION, LIFT_WINDOW = 0.10, 0.5, 0.05  # m/s, m/s^2, s
 PIN_SPEED, PIN_ACCELERATION, PIN_WINDOW = 0.06, 1.0, 0.02
+RELEASE_TIME = 0.3  # s, in which the pedestal lets the wafer go before the pins may rise
 PINS_STOP = PIN_WINDOW + PIN_SPEED / PIN_ACCELERATION  # s, what their ramps add to the time at constant speed
 TANGENTIAL, CENTRIPETAL = 0.8, 0.6  # shares of the limit that a turn may use: 0.8^2 + 0.6^2 = 1
 PERIOD_RANGE = (0.04, 0.08)  # s, vibration periods that the planner accepts
@@ -183,7 +184,7 @@ class SwapSequence:
         self._pins, self._gate = s.sim.ids("actuator", [f"{MODULE}_pins", f"{MODULE}_valve_gate"]).tolist()
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
-        """At rest where the task has put the machine; the gate begins to open and the pins to rise."""
+        """At rest where the task has put the machine; the gate begins to open, the pins soon rise."""
         s.event[rows] = np.inf
         for name in ("reference_rate", "reference_acceleration", "peak_acceleration", "peak_jerk", "valve_wait"):
             getattr(s, name)[rows] = 0.0
@@ -197,8 +198,9 @@ class SwapSequence:
         self.axes.begin(s)
         margins = self._margins(s, setpoints)
         for k in range(self.axes.ticks):
-            self._sequence(s, margins, s.time_s + k * self._dt)
-            self.axes.tick(s, k, *self._moves(s, margins))
+            now = s.time_s + k * self._dt
+            self._sequence(s, margins, now)
+            self.axes.tick(s, k, *self._moves(s, margins, now))
         knots = self.axes.averaged(s)
         position, rate = (spread(knot, self._steps) for knot in knots)
         self._note_peaks(s, knots[1])
@@ -277,6 +279,7 @@ class SwapSequence:
         pins_up = rest[:, PINS] & (pins == PIN_STROKE)
         slow = np.maximum(PIN_CONTACT + ZONE - pins, 0.0) / margins.contact
         up_in = slow + (PIN_STROKE - np.maximum(pins, PIN_CONTACT + ZONE)) / PIN_SPEED + PINS_STOP
+        up_in += np.maximum(RELEASE_TIME - now, 0.0)
         free = (is_open | (now >= margins.set_off)) & (pins_up | (up_in <= margins.pins_within))
         due = (
             turned & free,
@@ -293,8 +296,8 @@ class SwapSequence:
         s.valve_wait += np.where(turned & ~begun[:, A_OUT] & ~due[0], self._dt, 0.0)
         s.event[...] = np.where(np.stack(due, axis=-1) & ~begun, now[:, None], s.event)
 
-    def _moves(self, s: Rows, margins: Margins) -> tuple[Array, Array, Array]:
-        """Targets and limits of speed and acceleration of all axes, each (n, 5)."""
+    def _moves(self, s: Rows, margins: Margins, now: Array) -> tuple[Array, Array, Array]:
+        """Targets and limits of speed and acceleration of all axes at the time `now` (n,), each (n, 5)."""
         begun = s.event < np.inf
         target, speed, acceleration = (np.empty((s.n, 5)) for _ in range(3))
         target[:, THETA], speed[:, THETA] = HEADING, margins.turn_speed
@@ -308,7 +311,7 @@ class SwapSequence:
         target[:, LIFT] = np.where(begun[:, B_LOWER], LEAVE, lift)
         speed[:, LIFT] = self._lift_speed(s, begun, target[:, LIFT], margins.contact)
         acceleration[:, LIFT] = LIFT_ACCELERATION
-        target[:, PINS] = np.where(begun[:, PINS_DOWN], 0.0, PIN_STROKE)
+        target[:, PINS] = np.where(begun[:, PINS_DOWN] | (now < RELEASE_TIME), 0.0, PIN_STROKE)
         zone = (PIN_CONTACT - ZONE, PIN_CONTACT + ZONE)
         limits = (margins.contact, PIN_SPEED, PIN_ACCELERATION)
         speed[:, PINS] = zoned_speed(s.plan[:, PINS], target[:, PINS], zone, *limits)
