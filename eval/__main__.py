@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import yaml
 
 from ..deploy.bundle import RUN_CONFIG
 from ..errors import ShopfloorError
+from .document import json_text
 from .evaluate import EPISODES, HELD_OUT_SEED, NUM_ENVS
 from .policies import SCRIPTED
 from .report import evaluate_named, print_evaluation
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
         print("\r\x1b[K", end="", file=sys.stderr)
     out = Path(arguments.out) if arguments.out else default_out(arguments.policy, document["environment"]["id"])
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    out.write_text(json_text(document), encoding="utf-8")
     print_evaluation(document)
     print(f"written to {out}")
     return 0

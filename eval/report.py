@@ -40,7 +40,7 @@ def evaluate_named(
     num_envs: int = NUM_ENVS,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
-    randomization: str | None = None,
+    randomization: object = None,
 ) -> dict[str, Any]:
     """Evaluate a policy by name and return the content of an evaluation.json, as plain data.
 
@@ -50,8 +50,8 @@ def evaluate_named(
         task_kwargs: its task arguments; None for the bundle's, or the defaults.
         episodes, first_seed: which held-out seeds.
         num_envs, threads, progress: see `evaluate`.
-        randomization: a split of the environment's randomization, or a spec's file with or without a split; None for
-            the nominal machine.
+        randomization: a split of the environment's randomization, a spec's file with or without a split, or whatever
+            else `gymnasium.make` takes; None for the nominal machine.
 
     Raises:
         ShopfloorError: if a name is unknown, the bundle is damaged, or its contract does not fit the environment.

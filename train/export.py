@@ -300,7 +300,7 @@ def export_run(path: str | Path, out: str | Path | None = None, checkpoint: str 
     provenance = Provenance(
         git_commit=_commit(manifest.get("git")),
         run=run.path.name,
-        training_steps=_steps(model, checkpoint),
+        training_steps=policy_steps(model, checkpoint),
         seed=run.config.seed,
         randomization=manifest.get("randomization", {}),
     )
@@ -318,7 +318,7 @@ def _commit(git: Mapping[str, Any] | None) -> str:
     return f"{git['commit']}{' with changes' if git['dirty'] else ''}" if git else ""
 
 
-def _steps(model: Path, checkpoint: str) -> int:
+def policy_steps(model: Path, checkpoint: str) -> int:
     """Environment steps that a policy was trained for."""
     if checkpoint == BEST:
         return int(json.loads((model.parent / "evaluation.json").read_text())["step"])
