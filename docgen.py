@@ -32,7 +32,7 @@ from .errors import ShopfloorError
 DOCS = Path(__file__).parent / "docs"
 INDEX = "README.md"
 PICTURE_SIZE = (960, 720)
-PICTURE_STEPS = 25  # control steps of the expert before the picture
+PICTURE_STEPS = 25  # steps of an event-driven environment before the picture; a task says how many it wants
 PICTURE_BYTES = 400_000
 NOTE = "<!-- Written by `shopfloor docs` from the declaration of the task; edit that one and run it again. -->"
 
@@ -461,7 +461,7 @@ def _picture(env_id: str) -> Any:
     from .envs.inspect_cli import Playback
 
     play = Playback(make_task(env_id), "expert")
-    for _ in range(PICTURE_STEPS):
+    for _ in range(play.cell.task.picture_steps):
         play.step()
     renderer = CellRenderer(play.cell, *PICTURE_SIZE)
     try:

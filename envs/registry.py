@@ -30,6 +30,7 @@ TASKS: dict[str, str | type[Task]] = {
     "WaferSwap-v0": "wafer.swap:WaferSwap",
     "WaferTransfer-v0": "wafer.transfer:WaferTransfer",
     "WaferTransferLot-v0": "wafer.lot:WaferTransferLot",
+    "WeldGapFill-v0": "welding.gap_fill:WeldGapFill",
 }
 
 
@@ -234,4 +235,5 @@ MAX_STEPS: dict[str, int] = {
     "WaferSwap-v0": 350,
     "WaferTransfer-v0": 200,
     "WaferTransferLot-v0": 300,
+    "WeldGapFill-v0": 900,
 }

@@ -35,6 +35,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
         {"observation": ("policy", "privileged")},
         {"observation": "privileged"},
     ),
+    "shopfloor/WeldGapFill-v0": ({"joint": "lap"}, {"joint": "butt", "gas": "mix"}),
 }
 
 

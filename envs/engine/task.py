@@ -179,6 +179,7 @@ class Task(ABC):
         success_hold_s: how long the success predicate must hold.
         terminate_on_success: whether success ends the episode.
         cameras: names of the cell's cameras, the default one first.
+        picture_steps: control steps of the expert before the picture of the documentation page.
         versions: version history, "vN" -> what changed.
         references: literature and data sheets.
         randomization: the task's domain randomization, the name of a spec of `configs/randomization` or a path; None
@@ -197,6 +198,7 @@ class Task(ABC):
     failure_texts: Mapping[str, str] = {}
     terminate_on_success: bool = True
     cameras: tuple[str, ...] = ("overview",)
+    picture_steps: int = 25
     versions: ClassVar[Mapping[str, str]] = {}
     references: ClassVar[Sequence[str]] = ()
     randomization: str | None = None

@@ -20,6 +20,7 @@ an inverter source with 10 m of cable.
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,6 +94,13 @@ class Parameters:
         short, free = short_feeds(wire, gas)
         self.short_feed, self.free_feed = new("short_feed", short), new("free_feed", free)
 
+    def of(self, rows: NDArray[np.intp]) -> Parameters:
+        """Copies of the constants of a selection of rows (m,)."""
+        part = copy.copy(self)
+        for name, value in vars(self).items():
+            setattr(part, name, rows.size if name == "n" else value[rows])
+        return part
+
     def most_short(self, feed_mm_s: Array) -> Array:
         """Charge share of short circuits at no gap, for a wire feed speed (n,)."""
         return SHORT_CHARGE * np.clip((self.free_feed - feed_mm_s) / (self.free_feed - self.short_feed), 0.0, 1.0)
@@ -134,6 +142,12 @@ class Arc:
         for array in (self.current_a, self.mean_current_a, self.mean_voltage_v, self.power_w, self.melted_mm):
             array[rows] = 0.0
         self.short[rows] = 0.0
+
+    def settle(self, rows: NDArray[np.intp], feed_mm_s: Array, voltage_v: Array, ctwd_mm: Array) -> None:
+        """Set rows (m,) to an arc that has long been burning at constant feed, voltage and distance, each (m,)."""
+        current, extension = steady_arc(self.parameters.of(rows), feed_mm_s, voltage_v, ctwd_mm)
+        self.ignite(rows, ctwd_mm)
+        self.current_a[rows], self.extension_mm[rows] = current, extension
 
     def advance(
         self,
@@ -177,48 +191,48 @@ class Arc:
         sum_ii[:] = 0.0
         straight = course.ndim == 1
         step = (course - ctwd) / substeps if straight else np.zeros_like(ctwd)
+        moves = not straight or bool(step.any())
         lag = p.inductance_h / dt
         resistance = lag + p.source_ohm + p.arc_ohm
-        # alpha (1 - short) is linear in the arc length between `floor` and alpha
+        # everything that melts is mm a substep; alpha (1 - short) is linear in the arc length between `floor` and alpha
         most = p.most_short(feed)
-        slope = p.alpha * most / (SHORT_FREE_DIAMETERS * p.diameter_mm)
-        floor = p.alpha * (1.0 - most)
-        # the steeper branch below zero, as what it adds to the field
-        stub = p.stub_v_mm - p.field_v_mm
+        alpha, beta, fed = dt * p.alpha, dt * p.beta, dt * feed
+        slope = alpha * most / (SHORT_FREE_DIAMETERS * p.diameter_mm)
+        floor = alpha * (1.0 - most)
+        farthest = ctwd + STUBBING_MM
         for k in range(substeps):
-            if straight:
-                ctwd += step
-            else:
-                ctwd[:] = course[k]
+            if moves:
+                if straight:
+                    ctwd += step
+                else:
+                    ctwd[:] = course[k]
+                np.add(ctwd, STUBBING_MM, out=farthest)
             np.subtract(ctwd, extension, out=length)
-            # current, implicit
+            # current, implicit; the voltage falls more steeply with a gap below zero
             np.multiply(p.field_v_mm, length, out=work)
-            np.subtract(drive, work, out=rest)
-            np.minimum(length, 0.0, out=work)
-            work *= stub
+            np.multiply(p.stub_v_mm, length, out=rest)
+            np.minimum(work, rest, out=work)
+            np.multiply(lag, current, out=rest)
+            rest += drive
             rest -= work
-            np.multiply(lag, current, out=work)
-            rest += work
             np.multiply(p.wire_ohm_mm, extension, out=work)
             work += resistance
             np.divide(rest, work, out=current)
             np.maximum(current, 0.0, out=current)
-            # melting rate
+            # melting
             np.multiply(length, slope, out=work)
             work += floor
             np.maximum(work, floor, out=work)
-            np.minimum(work, p.alpha, out=work)
-            np.multiply(p.beta, extension, out=rest)
+            np.minimum(work, alpha, out=work)
+            np.multiply(beta, extension, out=rest)
             rest *= current
             rest += work
             rest *= current
             # extension
-            np.subtract(feed, rest, out=rest)
-            rest *= dt
-            extension += rest
+            extension += fed
+            extension -= rest
             np.maximum(extension, SHORTEST_EXTENSION_MM, out=extension)
-            np.add(ctwd, STUBBING_MM, out=work)
-            np.minimum(extension, work, out=extension)
+            np.minimum(extension, farthest, out=extension)
             sum_i += current
             np.multiply(current, current, out=work)
             sum_ii += work

@@ -127,23 +127,46 @@ def grade(
 
 
 def crowded(imperfect: NDArray[np.bool_], slice_mm: float) -> NDArray[np.bool_]:
-    """Imperfect slices of one weld (k,) that are no longer short: more than 25 mm in some 100 mm around them.
+    """Imperfect slices (..., k) that are no longer short: more than 25 mm in some 100 mm around them.
 
     Args:
-        imperfect: slices with the imperfection, in order.
+        imperfect: slices with the imperfection, in order along the last axis.
         slice_mm: length of a slice.
     """
-    count = imperfect.size
+    count = imperfect.shape[-1]
     window = min(round(SHORT_WINDOW_MM / slice_mm), count)
     allowed = SHORT_SHARE * window * slice_mm
-    sums = np.concatenate([[0], np.cumsum(imperfect)])
-    too_many = (sums[window:] - sums[:-window]) * slice_mm > allowed + 1e-9
+    sums = np.zeros((*imperfect.shape[:-1], count + 1), dtype=np.int64)
+    np.cumsum(imperfect, axis=-1, out=sums[..., 1:])
+    too_many = (sums[..., window:] - sums[..., :-window]) * slice_mm > allowed + 1e-9
     # slices covered by a window that has too many
-    edges = np.zeros(count + 1, dtype=np.int64)
-    starts = np.flatnonzero(too_many)
-    np.add.at(edges, starts, 1)
-    np.add.at(edges, starts + window, -1)
-    return imperfect & (np.cumsum(edges)[:-1] > 0)
+    edges = np.zeros_like(sums)
+    edges[..., : count + 1 - window] += too_many
+    edges[..., window:] -= too_many
+    return imperfect & (np.cumsum(edges, axis=-1)[..., :-1] > 0)
+
+
+def grade_welds(
+    slices: Mapping[str, Quantities] | Slices,
+    joint: Joint,
+    slice_mm: float,
+    standard: Standard = ISO_5817,
+    without: Collection[str] = (),
+) -> NDArray[np.int8]:
+    """Grade (n,) of n whole welds, as `inspect` finds it, short imperfections that are no longer short included.
+
+    Args:
+        slices: quantities (n, k) of all slices of the welds.
+        joint: of the n rows.
+        slice_mm: length of a slice.
+        standard: with len(levels) grades above "rejected".
+        without: ISO 6520-1 numbers to leave out, such as `FIT_UP`.
+    """
+    measured = measure(slices, joint)
+    grades = np.full(joint.n, len(standard.levels), dtype=np.int8)
+    for rule in _rules(standard, joint, measured, without):
+        np.minimum(grades, _with_length(rule, standard, joint, measured, slice_mm).min(axis=1), out=grades)
+    return grades
 
 
 @dataclass(frozen=True)
@@ -255,7 +278,7 @@ def inspect(
     grades = np.full(last - first, len(standard.levels), dtype=np.int8)
     lines: list[Imperfection] = []
     for rule in rules:
-        graded = _with_length(rule, standard, one, measured, size)
+        graded = _with_length(rule, standard, one, measured, size)[0]
         np.minimum(grades, graded, out=grades)
         lines += _lines(rule, standard, needed, one, measured, graded, first * size, size)
     found = int(grades.min())
@@ -291,13 +314,15 @@ def _needed(joint: Joint) -> tuple[str, ...]:
 def _with_length(
     rule: Rule, standard: Standard, joint: Joint, measured: Mapping[str, Array], slice_mm: float
 ) -> NDArray[np.int8]:
-    """Grades (k,) of one imperfection of one weld, where a limit for short imperfections fails longer ones."""
-    graded = grade_rule(rule, standard, joint, measured)[0]
-    imperfect = measured[rule.quantity][0] > MEASURABLE_MM
-    long = crowded(imperfect, slice_mm)
-    for level in reversed(standard.levels):
-        if rule.short_only(level, joint.thickness_mm)[0]:
-            graded = np.where(long, np.minimum(graded, standard.grade(level) - 1), graded).astype(np.int8)
+    """Grades (n, k) of one imperfection, where a limit for short imperfections fails longer ones."""
+    graded = grade_rule(rule, standard, joint, measured)
+    limited = [level for level in reversed(standard.levels) if rule.short_only(level, joint.thickness_mm).any()]
+    if not limited:
+        return graded
+    long = crowded(measured[rule.quantity] > MEASURABLE_MM, slice_mm)
+    for level in limited:
+        fails = long & rule.short_only(level, joint.thickness_mm)[:, None]
+        graded = np.where(fails, np.minimum(graded, standard.grade(level) - 1), graded).astype(np.int8)
     return graded
 
 

@@ -211,6 +211,18 @@ class WeldProcess:
             depth = self.slices.values[rows, last, COLUMN["penetration_mm"]]
             self.slices.values[rows, last, COLUMN["crater_mm"]] = 0.25 * depth
 
+    def run_on(self, rows: RowIndex) -> None:
+        """Let the arcs of `rows` burn steadily at the inputs as they are.
+
+        They were struck on a run-on plate before the seam, as is done where the beginning of a weld counts.
+        """
+        x = self.inputs
+        before = self.arc.extension_mm[rows]
+        self.arc.settle(rows, x["wire_feed_mm_s"][rows], x["voltage_v"][rows], x["ctwd_mm"][rows])
+        # the wire is run in, or cut, to what sticks out of the contact tip
+        self.fed_mm[rows] += self.arc.extension_mm[rows] - before
+        self._burning[rows] = True
+
     def _settle(self, rows: RowIndex) -> None:
         """The metal of an open slice that will not be completed counts as run-off."""
         self.run_off_mm3[rows] += self._sums[rows, 1]
@@ -290,21 +302,25 @@ class WeldProcess:
         speed = np.maximum(self.inputs["travel_mm_s"], 0.0)
         left = np.full(self.n, dt)
         size = self.slices.slice_mm
-        while True:
-            room = size - self._place
-            moved = speed * left
-            ended = self.slices.frozen >= self.slices.count
-            crossing = (moved >= room) & ~ended
-            spent = np.where(crossing, room / np.maximum(speed, 1e-12), left)
-            weight = spent[:, None]
-            self._sums += weight * self._rates
-            self._input_sums += weight * self.inputs.values
-            self._place += np.where(crossing, room, moved)
-            left -= spent
-            rows = np.flatnonzero(crossing)
-            if not rows.size:
-                break
+        room = size - self._place
+        crossing = (speed * left >= room) & (self.slices.frozen < self.slices.count)
+        spent = np.where(crossing, room / np.maximum(speed, 1e-12), left)
+        self._sums += spent[:, None] * self._rates
+        self._input_sums += spent[:, None] * self.inputs.values
+        self._place += np.where(crossing, room, speed * left)
+        left -= spent
+        rows = np.flatnonzero(crossing)
+        while rows.size:
             self._freeze(rows, self.time_s[rows] - left[rows])
+            # the rest of the step of those that have crossed, each at the beginning of a slice
+            v, rest = speed[rows], left[rows]
+            again = (v * rest >= size) & (self.slices.frozen[rows] < self.slices.count)
+            spent = np.where(again, size / np.maximum(v, 1e-12), rest)
+            self._sums[rows] = spent[:, None] * self._rates[rows]
+            self._input_sums[rows] = spent[:, None] * self.inputs.values[rows]
+            self._place[rows] = np.where(again, size, v * rest)
+            left[rows] = rest - spent
+            rows = rows[again]
         done = np.flatnonzero(self.slices.frozen >= self.slices.count)
         if done.size:
             self._settle(done)

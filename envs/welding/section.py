@@ -69,11 +69,11 @@ def weld_record(
         co2_share: of the gas.
         pore_mm: largest pore of each slice (m,).
     """
-    record = np.zeros((rows.size, len(COLUMN)), dtype=np.float32)
+    record = np.zeros((len(COLUMN), rows.size), dtype=np.float32)
 
     def put(**quantities: Array) -> None:
         for name, value in quantities.items():
-            record[:, COLUMN[name]] = value
+            record[COLUMN[name]] = value
 
     plate = joint.thickness_mm * (1.0 if joint.kind == BUTT else THREE_PLATES)
     fused = heat.fused_width(heat.ARC_EFFICIENCY * m.power_w, m.travel_mm_s, plate, m.interpass_c)
@@ -108,12 +108,12 @@ def weld_record(
         transfer=transfer_mode(m.current_a, m.short, parameters.spray_a[rows]).astype(np.float64),
         current_a=m.current_a, voltage_v=m.voltage_v,
     )  # fmt: skip
-    record *= (m.deposit_mm2 > NOTHING_MM2)[:, None]
+    record *= m.deposit_mm2 > NOTHING_MM2
     put(
         deposit_mm2=m.deposit_mm2, travel_mm_s=m.travel_mm_s, gap_mm=m["gap_mm"], mismatch_mm=m["mismatch_mm"],
         offset_mm=m["offset_mm"], interpass_c=m.interpass_c,
     )  # fmt: skip
-    return record
+    return record.T
 
 
 def _fillet(m: Means, joint: Joint, depth: Array, fused: Array) -> tuple[bead.Section, dict[str, Array]]:

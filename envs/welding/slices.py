@@ -92,8 +92,9 @@ class Slices:
 
     def take(self, rows: NDArray[np.intp], index: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
         """All quantities of chosen slices (m,), each (m, 1), as `inspection.grade` takes them."""
-        records = self.values[rows, index]
-        return {name: records[:, k : k + 1] for name, k in COLUMN.items()}
+        # by quantity, so that each is contiguous
+        records = np.ascontiguousarray(self.values[rows, index].T)
+        return {name: records[k][:, None] for name, k in COLUMN.items()}
 
     def freeze(self, rows: NDArray[np.intp], record: NDArray[np.float32]) -> None:
         """Write the next slice of `rows` (m,) from records (m, quantities)."""

@@ -44,11 +44,16 @@ class Limit:
 
     def value(self, t: Array, a: Array, b: Array) -> Array:
         """The limit in the unit of the imperfection, broadcast over the dimensions in mm."""
+        return np.broadcast_to(self.bound(t, a, b), np.broadcast_shapes(t.shape, a.shape, b.shape))
+
+    def bound(self, t: Array, a: Array, b: Array) -> Array | float:
+        """As `value`, in the shape of the dimension that it depends on."""
         if not self.permitted:
-            return np.full(np.broadcast_shapes(t.shape, a.shape, b.shape), MEASURABLE_MM)
-        dimension = {"t": t, "a": a, "b": b}[self.of]
-        value = np.minimum(self.base + self.share * dimension, self.most)
-        return np.broadcast_to(value, np.broadcast_shapes(t.shape, a.shape, b.shape))
+            return MEASURABLE_MM
+        if self.share == 0.0:
+            return min(self.base, self.most)
+        bound: Array = self.base + self.share * {"t": t, "a": a, "b": b}[self.of]
+        return bound if self.most == float("inf") else np.minimum(bound, self.most)
 
 
 NONE = Limit(permitted=False)
@@ -93,7 +98,11 @@ class Rule:
 
     def within(self, level: str, measured: Array, t: Array, a: Array, b: Array) -> NDArray[np.bool_]:
         """Whether measured values keep the limit; a value equal to it does."""
-        limit = self.limit(level, t, a, b)
+        limit = self.limits[level].bound(t, a, b)
+        if self.thin is not None:
+            thick = t > THIN_MM
+            if not thick.all():
+                limit = np.where(thick, limit, self.thin[level].bound(t, a, b))
         return measured >= limit if self.least else measured <= limit
 
 

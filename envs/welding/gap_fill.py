@@ -1,0 +1,332 @@
+"""WeldGapFill: feed, speed, voltage and weave against a gap that varies along the seam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from ...assets.cells.weld_bench import CAMERAS, weld_bench
+from ...errors import ShopfloorError
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from .gap_fill_bench import Bench
+from .gap_fill_drawing import weld_drawing
+from .gap_fill_expert import GapFillExpert
+from .gap_fill_table import qualify
+from .gap_fill_terms import BEHIND_MM, channels, start_terms
+from .gap_fill_work import TRAVEL_MM_S, TRIM_V, WEAVE_MM, make_work
+from .inspection import FIT_UP, grade, grade_welds
+from .iso5817 import ISO_5817
+from .joint import BUTT
+from .set_points import WeldSetPoints
+from .slices import COLUMN
+
+SEAM_MM = 200.0
+ARC_OUT_A, ARC_OUT_S = 20.0, 0.5  # an arc that draws less after this time has gone out
+MOST_NEW_SLICES = 2.0  # that a control step freezes at the highest speed
+SLICE_SCORES = {"strictest": 1.0, "required": 0.8, "one below": 0.2}
+
+
+class WeldGapFill(Task):
+    """A welding machine fills a seam whose gap varies, so that inspection accepts the whole weld.
+
+    Two plates have been tacked together badly: the gap between them wanders, opens from end to end and jumps at a nick
+    of the edge. A laser line 40 mm ahead of the torch reads it. The policy sets wire feed, travel speed, voltage trim
+    and weave ten times a second. More metal fills a wide gap and overfills a narrow one; more feed takes more current,
+    which digs deeper, and burns through where the gap is wide; a slow arc heats the plate and lets metal run ahead.
+
+    What the table of a procedure cannot know differs from machine to machine: how much metal arrives, how the gap
+    sensor is set up, how far the contact tip is from the work, how the arc is aimed. Current, voltage and the profile
+    of the bead that a second laser line measures behind the arc tell of it.
+
+    The process is that of `WeldProcess`: arc on a constant-voltage source at 1 ms, deposition, penetration, the bead
+    slice by slice. When the weld is complete it is inspected after ISO 5817, by length, imperfections of the fit-up
+    left out (the standard lets a larger throat make up for a gap).
+
+    Reward is given for every millimetre of weld, not for time. With a discount for each step a slow weld would look
+    worse than a fast one of equal quality; train with a discount close to 1.
+
+    Args:
+        joint: "fillet" for a T-fillet in horizontal position, "lap" or "butt" for sheet in flat position.
+        thickness_mm: of the plates, 6 for a fillet and 3.2 for the others by default.
+        wire_mm: diameter of the solid wire, 1.2 for a fillet and 1.0 for the others by default.
+        gas: "co2" or "mix" (argon with 18 % CO2).
+        quality_level: "B", "C" or "D" of ISO 5817, which the whole weld has to reach.
+    """
+
+    title: ClassVar[str] = "welding machine fills a seam of varying gap to ISO 5817-C, set-points by laser preview"
+    timing = Timing(control_hz=10.0, timestep_s=0.1, horizon_s=90.0)
+    main_metric = "weld_time"
+    failure_texts = {
+        "burn_through": "metal falls through the joint",
+        "arc_out": f"the arc draws less than {ARC_OUT_A:g} A",
+        "rejected": "the weld is complete and inspection grades it below the required level",
+    }
+    cameras = CAMERAS
+    picture_steps = 250
+    versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
+    references: ClassVar[tuple[str, ...]] = (
+        "ISO 5817:2014, ISO 6520-1: imperfections in fusion-welded joints and their quality levels",
+        "EN 1011-1, EN 1011-2: heat input and cooling times",
+        "Norrish, Advanced Welding Processes, 2006: burn-off of solid wires",
+        "Moore, Naidu, Ozcelik, Modeling, Sensing and Control of Gas Metal Arc Welding, 2003",
+        "Kaneko et al., ICRA 2023: rewards and discounts by weld length where speed is an action",
+    )
+    randomization = "weld_gap_fill"
+    rewards = {
+        "quality": Reward(
+            0.1, f"new millimetres, each 1 at the strictest level and 0.8 at the required one, over {MOST_NEW_SLICES:g}"
+        ),
+        "time": Reward(-0.003, "1 each step"),
+        "failure": Reward(-3.0, "share of the seam that is not welded when the episode fails"),
+        "success": Reward(5.0, "1 at the step in which the weld is complete and accepted"),
+    }  # fmt: skip
+    metrics = {
+        "weld_time": Metric("s", "lower", "arc time of the seam; NaN if it is not complete"),
+        "accepted_share": Metric("1", "higher", "share of the seam whose millimetres each keep the required level"),
+        "quality_level": Metric("1", "higher", "of the whole weld: 3 is B, 2 is C, 1 is D, 0 rejected or incomplete"),
+        "least_throat": Metric("mm", "higher", "smallest throat, or filled thickness of a butt weld"),
+        "largest_gap": Metric("mm", "lower", "largest gap that has been welded over"),
+        "heat_input": Metric("kJ/mm", "lower", "mean heat input after EN 1011-1"),
+        "cooling_time": Metric("s", "lower", "longest t8/5 after EN 1011-2"),
+        "metal": Metric("g/m", "lower", "deposited metal per length"),
+    }
+
+    def __init__(
+        self,
+        joint: str = "fillet",
+        thickness_mm: float | None = None,
+        wire_mm: float | None = None,
+        gas: str = "co2",
+        quality_level: str = "C",
+    ):
+        if quality_level not in ISO_5817.levels:
+            raise ShopfloorError(f"quality_level must be one of {', '.join(ISO_5817.levels)}, got {quality_level!r}")
+        self.work = make_work(joint, thickness_mm, wire_mm, gas)
+        self.quality_level = quality_level
+        self.start = start_terms()
+        self.channels = channels(self.work, SEAM_MM)
+        self.success_text = f"the whole seam is welded and inspection grades it ISO 5817-{quality_level} or better"
+        needed = ISO_5817.grade(quality_level)
+        best, below = SLICE_SCORES["required"], SLICE_SCORES["one below"]
+        scores = [1.0 if g == len(ISO_5817.levels) else best if g >= needed else below for g in range(4)]
+        scores[0] = 0.0
+        self._scores: Array = np.array(scores)
+        self._needed = needed
+
+    # -- declaration ------------------------------------------------------------------------------------------
+
+    def cell(self, visual: bool) -> mujoco.MjSpec:
+        """A welding carriage on its track beside the joint."""
+        return weld_bench(
+            joint=self.work.kind, thickness=1e-3 * self.work.thickness_mm, length=1e-3 * SEAM_MM,
+            timestep=self.timing.timestep_s, visual=visual,
+        )  # fmt: skip
+
+    def make_action(self) -> WeldSetPoints:
+        """Wire feed, travel speed, voltage trim and weave."""
+        feed = self.work.feed_m_min
+        return WeldSetPoints((feed[0], TRAVEL_MM_S[0], -TRIM_V, 0.0), (feed[1], TRAVEL_MM_S[1], TRIM_V, WEAVE_MM))
+
+    def expert(self) -> GapFillExpert:
+        """The procedure's table over the gap."""
+        return GapFillExpert(qualify(self.work, self.quality_level))
+
+    # -- episode ----------------------------------------------------------------------------------------------
+
+    def allocate(self, s: Rows) -> None:
+        """Build the welding of all rows and what adds up over a weld."""
+        self.bench = Bench(s, self.work, SEAM_MM)
+        s.welder = self.bench
+        self._profile_index = np.arange(s.n)
+        for name in (
+            "score", "accepted_mm", "throat_now", "least_throat", "largest_gap", "heat_sum", "metal_sum",
+            "cooling_time", "weld_time", "complete", "grade", "hole",
+        ):  # fmt: skip
+            s.new(name)
+
+    def begin(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        """New plates, the machine of this episode, and nothing welded."""
+        self.bench.begin(s, rows, params)
+        for name in (
+            "score", "accepted_mm", "throat_now", "largest_gap", "heat_sum", "metal_sum", "cooling_time", "complete",
+            "grade", "hole",
+        ):  # fmt: skip
+            getattr(s, name)[rows] = 0.0
+        s.least_throat[rows] = 1e3
+        s.weld_time[rows] = np.nan
+        s.sim.qpos[rows, 0] = 0.0
+
+    def measure(self, s: Rows) -> None:
+        """Nothing beyond what the process keeps: all of it is about the step, not its end."""
+
+    def accumulate(self, s: Rows) -> None:
+        """Grade what was frozen, and inspect the welds that are complete."""
+        process = self.bench.process
+        rows, index = process.new_slices()
+        s.score[...] = 0.0
+        if rows.size:
+            self._add(s, rows, index)
+        count = process.slices.count
+        done = np.flatnonzero((process.slices.frozen >= count) & (s.complete == 0.0))
+        if done.size:
+            s.complete[done] = 1.0
+            s.weld_time[done] = s.time_s[done]
+            slices = {name: process.slices.values[done, :, k] for name, k in COLUMN.items()}
+            s.grade[done] = grade_welds(slices, process.joint.of(done), process.slices.slice_mm, ISO_5817, FIT_UP)
+
+    def _add(self, s: Rows, rows: RowIndex, index: RowIndex) -> None:
+        """Account for new slices (m,); a row may have several."""
+        process = self.bench.process
+        new = process.slices.take(rows, index)
+        grades = grade(new, process.joint.of(rows), ISO_5817, FIT_UP)[:, 0]
+        last = {name: new[name][:, 0].astype(np.float64) for name in _FIGURES}
+        n = s.n
+
+        def total(values: Array) -> Array:
+            sums: Array = np.bincount(rows, values, n).astype(np.float64)
+            return sums
+
+        s.score[...] = total(self._scores[grades])
+        s.accepted_mm += total((grades >= self._needed).astype(np.float64))
+        s.heat_sum += total(last["heat_kj_mm"])
+        s.metal_sum += total(last["deposit_mm2"])
+        s.throat_now[rows] = last["throat_mm"]  # the later of two slices of a row stays
+        np.minimum.at(s.least_throat, rows, last["throat_mm"])
+        np.maximum.at(s.largest_gap, rows, last["gap_mm"])
+        np.maximum.at(s.cooling_time, rows, last["t85_s"])
+        np.maximum.at(s.hole, rows, last["burn_through_mm"])
+
+    def succeeded(self, s: Rows) -> NDArray[np.bool_]:
+        """The weld is complete and accepted."""
+        return (s.complete > 0.0) & (s.grade >= self._needed)
+
+    def failures(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
+        """Holes, a lost arc, and a complete weld that is not accepted."""
+        return {
+            "burn_through": s.hole > 0.0,
+            "arc_out": (s.time_s > ARC_OUT_S) & (self.bench.process.arc.mean_current_a < ARC_OUT_A),
+            "rejected": (s.complete > 0.0) & (s.grade < self._needed),
+        }
+
+    # -- observations -----------------------------------------------------------------------------------------
+
+    def observe_gap_ahead(self, s: Rows) -> Array:
+        """Gap by place as the controller has it."""
+        return self.bench.fit_up.ahead(self.bench.process.travelled_mm)
+
+    def observe_wire_feed(self, s: Rows) -> Array:
+        """Feed of the drive rolls."""
+        feed: Array = s.in_force[:, 0:1]
+        return feed
+
+    def observe_travel_speed(self, s: Rows) -> Array:
+        """Speed in force."""
+        speed: Array = s.in_force[:, 1:2]
+        return speed
+
+    def observe_voltage_trim(self, s: Rows) -> Array:
+        """Trim in force."""
+        trim: Array = s.in_force[:, 2:3]
+        return trim
+
+    def observe_weave(self, s: Rows) -> Array:
+        """Weave in force."""
+        weave: Array = s.in_force[:, 3:4]
+        return weave
+
+    def observe_current(self, s: Rows) -> Array:
+        """Mean current of the last step."""
+        return self.bench.process.arc.mean_current_a[:, None]
+
+    def observe_voltage(self, s: Rows) -> Array:
+        """Mean voltage of the last step."""
+        return self.bench.process.arc.mean_voltage_v[:, None]
+
+    def observe_bead_profile(self, s: Rows) -> Array:
+        """Profile of the bead behind the arc, 0 where there is none."""
+        slices = self.bench.process.slices
+        behind = slices.frozen - round(BEHIND_MM / slices.slice_mm)
+        # the quantities of the outer shape stand side by side
+        first, last = COLUMN["leg_1_mm"], COLUMN["underfill_mm"]
+        record = slices.values[self._profile_index, np.maximum(behind, 0), first : last + 1]
+
+        def column(name: str) -> Array:
+            return record[:, COLUMN[name] - first].astype(np.float64)
+
+        if self.work.kind == BUTT:
+            profile = [column("width_mm"), column("reinforcement_mm") - column("underfill_mm")]
+        else:
+            height = column("throat_mm") + np.maximum(column("convexity_mm"), 0.0)
+            profile = [column("leg_1_mm"), column("leg_2_mm"), height]
+        return np.stack(profile, axis=1) * (behind >= 0)[:, None]
+
+    def observe_seam_position(self, s: Rows) -> Array:
+        """Arc along the seam."""
+        return self.bench.process.travelled_mm[:, None]
+
+    def observe_gap_now(self, s: Rows) -> Array:
+        """True gap at the arc."""
+        return self.bench.fit_up.at(self.bench.process.travelled_mm)[:, None]
+
+    def observe_accepted_share(self, s: Rows) -> Array:
+        """Share of the welded length that is good."""
+        share: Array = s.accepted_mm / np.maximum(self.bench.process.slices.frozen, 1)
+        return share[:, None]
+
+    # -- rewards and metrics ----------------------------------------------------------------------------------
+
+    def reward_quality(self, s: Rows) -> Array:
+        """New millimetres by their grade."""
+        return np.minimum(s.score / MOST_NEW_SLICES, 1.0)
+
+    def reward_time(self, s: Rows) -> Array:
+        """Time goes by."""
+        return np.ones(s.n)
+
+    def reward_failure(self, s: Rows) -> Array:
+        """What is not welded when the episode fails."""
+        failures = self.failures(s)
+        failed = failures["burn_through"] | failures["arc_out"] | failures["rejected"]
+        slices = self.bench.process.slices
+        return failed * (1.0 - slices.frozen / slices.count)
+
+    def reward_success(self, s: Rows) -> Array:
+        """Accepted."""
+        return self.succeeded(s).astype(np.float64)
+
+    def metric_accepted_share(self, s: Rows) -> Array:
+        """Share of the whole seam."""
+        share: Array = s.accepted_mm / self.bench.process.slices.count
+        return share
+
+    def metric_quality_level(self, s: Rows) -> Array:
+        """Grade of the whole weld."""
+        grades: Array = s.grade * (s.complete > 0.0)
+        return grades
+
+    def metric_least_throat(self, s: Rows) -> Array:
+        """Smallest throat so far."""
+        return np.where(self.bench.process.slices.frozen > 0, s.least_throat, np.nan)
+
+    def metric_heat_input(self, s: Rows) -> Array:
+        """Mean heat input so far."""
+        frozen = self.bench.process.slices.frozen
+        return np.where(frozen > 0, s.heat_sum / np.maximum(frozen, 1), np.nan)
+
+    def metric_metal(self, s: Rows) -> Array:
+        """Deposited metal so far; 7.85 g/m for each mm^2."""
+        frozen = self.bench.process.slices.frozen
+        return np.where(frozen > 0, 7.85 * s.metal_sum / np.maximum(frozen, 1), np.nan)
+
+    # the metrics weld_time, largest_gap and cooling_time, and the privileged channels, are row arrays of these names
+
+    def overlay(self, s: Rows, row: int) -> Overlay:
+        """The bead as far as it is laid, and the arc."""
+        return weld_drawing(self.bench.process, row, self.work)
+
+
+_FIGURES = ("throat_mm", "gap_mm", "heat_kj_mm", "deposit_mm2", "t85_s", "burn_through_mm")
