@@ -32,6 +32,9 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "shopfloor/WaferTransfer-v0": (
         {"move": "line"},
         {"move": "arc"},
+        {"action": "move_parameters"},
+        {"action": "path_acceleration"},
+        {"action": "joint_motion"},
         {"observation": ("policy", "privileged")},
         {"observation": "privileged"},
     ),

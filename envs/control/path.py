@@ -31,6 +31,42 @@ class PathMapping(Protocol):
         """Joint angles and rates (n, k, dof) at path distances in m and speeds in m/s, both (n, k)."""
 
 
+def planned_speed(
+    speed: Array,
+    remaining: Array,
+    curvature: Array,
+    speeding: Array,
+    slowing: Array,
+    velocity: float,
+    dt: float,
+) -> Array:
+    """Speed (m/s) after a tick of the fastest motion that stays within its limits and stops at the end of the path.
+
+    Args:
+        speed: now, m/s.
+        remaining: distance to the end, m.
+        curvature: of the path, 1/m.
+        speeding, slowing: limits of the acceleration in the plane while speeding up and slowing down, m/s^2.
+        velocity: largest speed, m/s.
+        dt: tick, s.
+
+    Returns:
+        The speed, before `PathTimeScaling` lets a stop that fits into the tick end exactly at the end.
+    """
+    stop_sq = stopping_speed_squared(remaining, curvature, slowing)
+    # deceleration of the braking curve here; constant on a line, rising toward the end of an arc
+    braking = 0.5 * stop_sq / np.maximum(remaining, ARRIVED_M)
+    required = 0.5 * speed * speed / np.maximum(remaining, ARRIVED_M)
+    # speed on the braking curve at the end of the tick: v1^2 = 2 b (remaining - (v + v1) dt / 2)
+    half = 0.5 * braking * dt
+    curve = np.sqrt(np.maximum(half * half + stop_sq - braking * dt * speed, 0.0)) - half
+    cap = np.minimum(np.sqrt(slowing / np.maximum(curvature, 1e-9)), velocity)
+    # what friction leaves at the end of the tick, where the speed is highest
+    rise = tangential_limit(speed + tangential_limit(speed, curvature, speeding) * dt, curvature, speeding)
+    after = np.minimum(speed + rise * dt, np.minimum(curve, cap))
+    return np.maximum(after, speed - np.maximum(slowing, required) * dt)
+
+
 class PathTimeScaling:
     """Set-points: how much of the estimated friction limit to use, and the period of the smoothing filter.
 
@@ -183,27 +219,21 @@ class PathTimeScaling:
         for k in range(kept, kept + self._ticks):
             faster = speeding if speeding.ndim == 1 else speeding[:, k - kept]
             remaining = length - x
-            stop_sq = stopping_speed_squared(remaining, curvature, slowing)
-            # deceleration of the braking curve here; constant on a line, rising toward the end of an arc
-            braking = 0.5 * stop_sq / np.maximum(remaining, ARRIVED_M)
-            required = 0.5 * v * v / np.maximum(remaining, ARRIVED_M)
-            # speed on the braking curve at the end of the tick: v1^2 = 2 b (remaining - (v + v1) dt / 2)
-            half = 0.5 * braking * dt
-            curve = np.sqrt(np.maximum(half * half + stop_sq - braking * dt * v, 0.0)) - half
-            cap = np.minimum(np.sqrt(slowing / np.maximum(curvature, 1e-9)), self.velocity)
-            # what friction leaves at the end of the tick, where the speed is highest
-            rise = tangential_limit(v + tangential_limit(v, curvature, faster) * dt, curvature, faster)
-            after = np.minimum(v + rise * dt, np.minimum(curve, cap))
-            after = np.maximum(after, v - np.maximum(slowing, required) * dt)
-            # a stop that fits into this tick is made in the time that it takes, whatever is left of the tick
-            lands = (v > 0.0) & (2.0 * remaining <= v * dt)
-            moving = np.where(lands, 2.0 * remaining / np.maximum(v, 1e-12), dt)
-            after = np.where(lands, 0.0, np.maximum(after, 0.0))
-            s.plan_acceleration[:, k - 1] = (after - v) / np.maximum(moving, 1e-12)
-            arrived = np.where(lands, length, x + 0.5 * (v + after) * dt)
-            integral = integral + moving * (x + (2.0 * v + after) * (moving / 6.0)) + (dt - moving) * arrived
-            x, v = arrived, after
-            s.plan_integral[:, k], s.plan_distance[:, k], s.plan_speed[:, k] = integral, x, v
+            after = planned_speed(v, remaining, curvature, faster, slowing, self.velocity, dt)
+            x, v, integral = self._append(s, k, x, v, integral, after)
+
+    def _append(self, s: Rows, k: int, x: Array, v: Array, integral: Array, after: Array) -> tuple[Array, Array, Array]:
+        """Write the knot `k`: one tick of constant acceleration from distance `x` and speed `v` to speed `after`."""
+        dt, remaining = self._dt, s.path_length - x
+        # a stop that fits into this tick is made in the time that it takes, whatever is left of the tick
+        lands = (v > 0.0) & (2.0 * remaining <= v * dt)
+        moving = np.where(lands, 2.0 * remaining / np.maximum(v, 1e-12), dt)
+        after = np.where(lands, 0.0, np.maximum(after, 0.0))
+        s.plan_acceleration[:, k - 1] = (after - v) / np.maximum(moving, 1e-12)
+        arrived = np.where(lands, s.path_length, x + 0.5 * (v + after) * dt)
+        integral = integral + moving * (x + (2.0 * v + after) * (moving / 6.0)) + (dt - moving) * arrived
+        s.plan_integral[:, k], s.plan_distance[:, k], s.plan_speed[:, k] = integral, arrived, after
+        return arrived, after, integral
 
     def _shaped(self, s: Rows) -> tuple[Array, Array]:
         """Distance and speed of the averaged profile at every physics step, both (n, substeps)."""

@@ -16,7 +16,8 @@ from .lot_expert import LotExpert, LotOracle
 from .lot_terms import HISTORY, LEGS, MOVES, OFFSET_SIGMA_MM, TRANSFERS, channels, start_terms
 from .pads import in_range, pad_friction, pad_sets
 from .profiles import GRAVITY, arc_time, line_time, tilt_limits
-from .transfer import ARM_JOINTS, SLIP_TOLERANCE_MM, WaferTransfer
+from .transfer import SLIP_TOLERANCE_MM, WaferTransfer
+from .transfer_terms import ARM_JOINTS
 
 LOST_MM = 10.0  # as in WaferCenter: beyond this the rim is no longer clear of slits and pedestals
 # What a robot does besides these moves for each wafer of a robot-bound tool (fetch, hand off, way back), and for one
@@ -104,6 +105,7 @@ class WaferTransferLot(WaferTransfer):
             if not 0.0 <= value <= most:
                 raise ShopfloorError(f"{name} must lie in [0, {most:g}], got {value!r}")
         first, last = (0, len(names) - 1) if pads == "any" else (names.index(pads),) * 2
+        self.action = "move_parameters"
         self.start = start_terms(first, last, offset_sigma_mm, frequency_error)
         self.channels = channels(names)
 

@@ -91,7 +91,7 @@ class LotOracle(TransferOracle):
     """
 
     def __init__(self, margin: float = 0.94):
-        super().__init__(margin)
+        super().__init__(margin=margin)
 
     def act(self, s: Rows, readings: dict[str, Array]) -> Array:
         """True limits of speeding up and slowing down; a launch like the rest."""

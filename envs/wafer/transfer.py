@@ -19,16 +19,16 @@ from ...assets.robots.vacuum_scara import (
     WRIST_TO_WAFER,
 )
 from ...errors import ShopfloorError
-from ..control.path import ARRIVED_M, PathTimeScaling
+from ..control import ActionInterface
+from ..control.path import ARRIVED_M
 from ..engine.expert import Expert
-from ..engine.start import Choice, Normal, Term, Uniform
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
-from ..sensing import PRIVILEGED, Channel
 from .kinematics import joints_from_polar
 from .profiles import GRAVITY, arc_time, line_time, tilt_limits
-from .transfer_expert import TransferExpert, TransferOracle
+from .transfer_actions import ACTIONS, CORRIDOR_M, along_path, make_action
+from .transfer_expert import JointExpert, ScalingExpert, TransferExpert, TransferOracle
+from .transfer_terms import ARM_JOINTS, channels, start_terms
 
-ARM_JOINTS = ("shoulder", "elbow", "wrist")
 SLIP_TOLERANCE_MM = 0.1
 SETTLE_TOLERANCE_MM = 0.1
 LOST_MM = 1.0
@@ -44,10 +44,13 @@ class WaferTransfer(Task):
     episode; the policy knows friction and frequency only as estimates from past moves. There is no slip sensor.
 
     The robot moves along a line (extension through a slit valve or retraction from it) or along an arc about its axis.
-    The policy sets the motion planner's limits 50 times a second (see `PathTimeScaling`).
+    By default the policy sets the motion planner's limits 50 times a second (see `PathTimeScaling`).
 
     Args:
         move: "any", "line" or "arc".
+        action: "path_time_scaling"; "move_parameters", one decision a move; "path_acceleration", the acceleration along
+            the path at 200 Hz, four set-points a control step; or "joint_motion", joint velocities through a limiter,
+            which must keep the wafer within 5 mm of the path.
         friction_error: standard deviation of the friction estimate, relative.
         frequency_error: standard deviation of the frequency estimate, relative.
     """
@@ -92,92 +95,47 @@ class WaferTransfer(Task):
         "residual_vibration": Metric("mm", "lower", "largest distance from the target after the motion is complete"),
     }
 
-    def __init__(self, move: str = "any", friction_error: float = 0.05, frequency_error: float = 0.03):
+    def __init__(
+        self,
+        move: str = "any",
+        action: str = "path_time_scaling",
+        friction_error: float = 0.05,
+        frequency_error: float = 0.03,
+    ):
         if move not in ("any", *MOVES):
             raise ShopfloorError(f"move must be one of any, {', '.join(MOVES)}, got {move!r}")
+        if action not in ACTIONS:
+            raise ShopfloorError(f"action must be one of {', '.join(ACTIONS)}, got {action!r}")
         for name, value in (("friction_error", friction_error), ("frequency_error", frequency_error)):
             if not 0.0 <= value <= 0.3:
                 raise ShopfloorError(f"{name} must lie in [0, 0.3], got {value!r}")
         self.move = move
-        self.start = self._start(friction_error, frequency_error)
-        self.channels = self._channels()
+        self.action = action
+        self.start = start_terms(move, friction_error, frequency_error)
+        self.channels = channels(action)
+        if action == "joint_motion":
+            off = f"the commanded paddle left the path by more than {1000.0 * CORRIDOR_M:g} mm, or turned away from it"
+            self.failure_texts = {**self.failure_texts, "off_path": off}
 
     # -- declaration ------------------------------------------------------------------------------------------
-
-    def _start(self, friction_error: float, frequency_error: float) -> tuple[Term, ...]:
-        kinds = {"any": (0, 1), "line": (0, 0), "arc": (1, 1)}[self.move]
-        cut = 3.0
-        return (
-            Choice("move_kind", *kinds, "1", description="0: line, 1: arc"),
-            Choice("direction", 0, 1, "1", description="0: retract or turn right, 1: extend or turn left"),
-            Choice("station", 0, len(STATIONS) - 1, "1", description="station at which a line or arc begins"),
-            Uniform("line_length", 0.25, 0.60, "m", description="length of a line"),
-            Uniform("line_place", 0.0, 1.0, "1", description="place of a line between shortest and longest reach"),
-            Uniform("arc_radius", 0.40, 0.60, "m", description="radius of an arc, wafer centre"),
-            Uniform("arc_angle", 0.8, 3.1, "rad", description="angle of an arc"),
-            Uniform("friction", 0.10, 0.35, "1", description="Coulomb friction of the pads"),
-            Uniform("droop", -0.3, 0.3, "deg", description="tilt of the paddle, positive with the tip down"),
-            Uniform("frequency", 10.0, 20.0, "Hz", description="frequency of the lowest mode"),
-            Uniform("damping_ratio", 0.01, 0.03, "1", description="damping ratio of the lowest mode"),
-            Normal(
-                "friction_error", -cut * friction_error, cut * friction_error, "1", cut=cut,
-                description="relative error of the friction estimate",
-            ),
-            Normal(
-                "frequency_error", -cut * frequency_error, cut * frequency_error, "1", cut=cut,
-                description="relative error of the frequency estimate",
-            ),
-        )  # fmt: skip
-
-    def _channels(self) -> tuple[Channel, ...]:
-        arm = ARM_JOINTS
-        return (
-            Channel("joint_position", 3, "rad", -7.0, 7.0, scale=2.0, frame="joint", noise=2e-5, quantization=1.745e-5,
-                    labels=arm, description="encoder angles, resolution 0.001 deg"),
-            Channel("joint_velocity", 3, "rad/s", -12.0, 12.0, scale=3.0, frame="joint", noise=2e-3, labels=arm,
-                    description="joint speeds, from encoder differences"),
-            Channel("friction_estimate", 1, "1", 0.05, 0.5, offset=0.225, scale=0.08,
-                    description="friction coefficient as past moves suggest it"),
-            Channel("frequency_estimate", 1, "Hz", 7.0, 25.0, offset=15.0, scale=3.0,
-                    description="frequency of the lowest mode as past moves suggest it"),
-            Channel("path_length", 1, "m", 0.0, 2.5, offset=0.7, scale=0.4, frame="path", description="length of move"),
-            Channel("path_curvature", 1, "1/m", 0.0, 2.6, offset=1.0, scale=1.0, frame="path",
-                    description="0 on a line, 1/radius on an arc"),
-            Channel("path_remaining", 1, "m", 0.0, 2.5, offset=0.4, scale=0.4, frame="path",
-                    description="commanded distance to the target"),
-            Channel("path_speed", 1, "m/s", 0.0, 1.7, offset=0.4, scale=0.4, frame="path",
-                    description="commanded speed"),
-            Channel("path_acceleration", 1, "m/s^2", -8.0, 8.0, scale=1.5, frame="path",
-                    description="commanded acceleration, mean over the last step"),
-            Channel("shaper_period", 1, "s", 0.0, 0.25, offset=0.06, scale=0.03,
-                    description="averaging period in force, 0 before the first step"),
-            Channel("friction", 1, "1", 0.05, 0.5, group=PRIVILEGED, description="friction coefficient"),
-            Channel("droop", 1, "rad", -0.01, 0.01, group=PRIVILEGED, description="tilt of the paddle, tip down"),
-            Channel("frequency", 1, "Hz", 7.0, 25.0, group=PRIVILEGED, description="frequency of the lowest mode"),
-            Channel("damping_ratio", 1, "1", 0.0, 0.1, group=PRIVILEGED, description="damping ratio of that mode"),
-            Channel("slip_mm", 1, "mm", 0.0, 10.0, group=PRIVILEGED, description="largest slip on a pad so far"),
-            Channel("deflection_mm", 2, "mm", -20.0, 20.0, group=PRIVILEGED, frame="paddle",
-                    labels=("radial", "lateral"), description="deflection of the flexible mode"),
-        )  # fmt: skip
 
     def cell(self, visual: bool) -> mujoco.MjSpec:
         """The vacuum transfer chamber."""
         return transfer_chamber(timestep=self.timing.timestep_s, visual=visual)
 
-    def make_action(self) -> PathTimeScaling:
-        """Margins of the planner; the machine could do twice the acceleration that the best pads hold."""
-        return PathTimeScaling(
-            self, ARM_JOINTS, utilization=(0.3, 1.5), periods=(0.5, 2.0), velocity=1.6, acceleration=7.0,
-            shaper_period=(0.025, 0.25), interpolator_hz=500.0,
-        )  # fmt: skip
+    def make_action(self) -> ActionInterface:
+        """The interface that was chosen."""
+        return make_action(self.action, self, self.timing)
 
     def expert(self) -> Expert:
         """Profile with a process engineer's margins."""
-        return TransferExpert()
+        if self.action == "path_acceleration":
+            return ScalingExpert()
+        return JointExpert() if self.action == "joint_motion" else TransferExpert(self.action)
 
-    def oracle(self) -> Expert:
+    def oracle(self) -> Expert | None:
         """Profile with the true friction, droop and frequency."""
-        return TransferOracle()
+        return TransferOracle(self.action) if self.action in ACTIONS[:2] else None
 
     # -- episode ----------------------------------------------------------------------------------------------
 
@@ -272,7 +230,9 @@ class WaferTransfer(Task):
         curved = s.path_curvature[rows] > 0
         radius = np.where(curved, s.path_radius[rows], 1.0)
         angle = np.where(curved, s.path_length[rows] / radius, 1.0)
-        s.bound_time[rows] = np.where(curved, arc_time(radius, angle, outward), line)
+        # joint set-points may cut an arc short inside their corridor
+        inner = radius - (CORRIDOR_M if self.action == "joint_motion" else 0.0)
+        s.bound_time[rows] = np.where(curved, arc_time(inner, angle, outward), line)
 
     def joints(self, s: Any, distance: Array, speed: Array) -> tuple[Array, Array]:
         """Joint angles and rates (n, k, 3) along the path, for the action interface."""
@@ -283,6 +243,10 @@ class WaferTransfer(Task):
         turn = sign * s.path_curvature[:, None]
         angle, angle_rate = s.path_angle[:, None] + turn * distance, turn * speed
         return joints_from_polar(radius, angle, radius_rate, angle_rate, LINK_LENGTH, WRIST_TO_WAFER)
+
+    def along(self, s: Rows, position: Array) -> tuple[Array, Array, Array]:
+        """Joint angles (n, k, 3) projected on the path, for the action interface."""
+        return along_path(s, position)
 
     def commence(self, s: Rows, rows: RowIndex) -> None:
         """The target in the world, the wafer's seat, and zeros for what adds up."""
@@ -361,10 +325,13 @@ class WaferTransfer(Task):
 
     def failures(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
         """Wafer lost, or misplaced at the end of a settled move."""
-        return {
+        failed = {
             "wafer_lost": s.slip_mm > LOST_MM,
             "misplaced": self._settled(s) & (s.slip_mm > SLIP_TOLERANCE_MM),
         }
+        if self.action == "joint_motion":
+            failed["off_path"] = s.path_deviation > CORRIDOR_M
+        return failed
 
     def violations(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
         """Slip beyond tolerance."""
@@ -383,6 +350,14 @@ class WaferTransfer(Task):
     def observe_path_remaining(self, s: Rows) -> Array:
         """Commanded distance to go."""
         return _column(s.path_length - s.path_distance)
+
+    def observe_raw_remaining(self, s: Rows) -> Array:
+        """Commanded distance to go before averaging."""
+        return _column(s.path_length - s.raw_distance)
+
+    def observe_path_start(self, s: Rows) -> Array:
+        """Where the path begins, and its sense."""
+        return np.stack((s.path_radius, s.path_angle, s.path_sign), axis=-1)
 
     def observe_deflection_mm(self, s: Rows) -> Array:
         """Deflection of the flexure."""
@@ -404,8 +379,8 @@ class WaferTransfer(Task):
 
     def reward_failure(self, s: Rows) -> Array:
         """Any failure."""
-        failed = self.failures(s)
-        return (failed["wafer_lost"] | failed["misplaced"]).astype(np.float64)
+        failed: Array = np.any(list(self.failures(s).values()), axis=0).astype(np.float64)
+        return failed
 
     def reward_success(self, s: Rows) -> Array:
         """Success reached at this step."""

@@ -6,9 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...assets.parts import wafer
-from ...assets.robots.vacuum_scara import PAD_ANGLES, PAD_CIRCLE_RADIUS
+from ...assets.robots.vacuum_scara import LINK_LENGTH, PAD_ANGLES, PAD_CIRCLE_RADIUS, WRIST_TO_WAFER
+from ..control.path import planned_speed
 from ..engine.task import Rows
-from .profiles import tilt_limits, yaw_friction_factor
+from .center_motion import smooth_trapezoid
+from .kinematics import joints_from_polar
+from .profiles import GRAVITY, tilt_limits, yaw_friction_factor
 
 Array = NDArray[np.float64]
 
@@ -19,12 +22,14 @@ class TransferExpert:
     Args:
         friction_margin: share of the estimated friction that is used. A quarter is held back: three standard
             deviations of the estimate, the droop, and the moment that spins the wafer up on an arc.
+        action: the task's; a launch of "move_parameters" is like the rest of the move.
         period_margin: shaper period in estimated vibration periods; a little long rather than short.
     """
 
     privileged = False
 
-    def __init__(self, friction_margin: float = 0.75, period_margin: float = 1.05):
+    def __init__(self, action: str = "path_time_scaling", friction_margin: float = 0.75, period_margin: float = 1.05):
+        self.action = action
         self.friction_margin = friction_margin
         self.period_margin = period_margin
 
@@ -34,7 +39,8 @@ class TransferExpert:
     def act(self, s: Rows, readings: dict[str, Array]) -> Array:
         """The same margins throughout the move."""
         margin = np.full(s.n, self.friction_margin)
-        return np.stack((margin, margin, np.full(s.n, self.period_margin)), axis=-1)
+        settings = (margin, margin, np.full(s.n, self.period_margin), margin)
+        return np.stack(settings[: 4 if self.action == "move_parameters" else 3], axis=-1)
 
 
 class TransferOracle:
@@ -51,7 +57,8 @@ class TransferOracle:
 
     privileged = True
 
-    def __init__(self, margin: float = 0.97):
+    def __init__(self, action: str = "path_time_scaling", margin: float = 0.97):
+        self.action = action
         self.margin = margin
         radii = np.linspace(0.2, 1.1, 46)
         gyration_sq = wafer.RADIUS**2 / 2.0  # of a thin disc about its axis
@@ -72,4 +79,94 @@ class TransferOracle:
         turning = np.minimum(outward, inward) * np.interp(s.path_radius, self._radii, self._factors)
         first, second = np.where(curved, turning, speeding), np.where(curved, turning, slowing)
         share = self.margin / s.acceleration_estimate
-        return np.stack((share * first, share * second, 1.0 / (s.frequency * s.period_estimate)), axis=-1)
+        settings = (share * first, share * second, 1.0 / (s.frequency * s.period_estimate), share * first)
+        return np.stack(settings[: 4 if self.action == "move_parameters" else 3], axis=-1)
+
+
+class ScalingExpert:
+    """The fastest time scaling of the path within the engineer's margin, tick by tick.
+
+    Args:
+        friction_margin: share of the estimated friction that is used; see `TransferExpert`.
+        ticks, tick_s: set-points a control step, and how long each holds.
+        velocity: largest speed, m/s.
+    """
+
+    privileged = False
+
+    def __init__(
+        self,
+        friction_margin: float = 0.75,
+        ticks: int = 4,
+        tick_s: float = 0.005,
+        velocity: float = 1.6,
+    ):
+        self.friction_margin, self.ticks, self.tick_s, self.velocity = friction_margin, ticks, tick_s, velocity
+
+    def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
+        """Nothing is kept between steps."""
+
+    def act(self, s: Rows, readings: dict[str, Array]) -> Array:
+        """Accelerations of the ticks to come."""
+        unit = GRAVITY * readings["friction_estimate"][:, 0]
+        limit, curvature = self.friction_margin * unit, readings["path_curvature"][:, 0]
+        speed, remaining = readings["raw_speed"][:, 0], readings["raw_remaining"][:, 0]
+        shares = np.empty((len(speed), self.ticks))
+        for k in range(self.ticks):
+            after = planned_speed(speed, remaining, curvature, limit, limit, self.velocity, self.tick_s)
+            after = np.maximum(after, 0.0)
+            shares[:, k] = (after - speed) / (self.tick_s * unit)
+            remaining = np.maximum(remaining - 0.5 * (speed + after) * self.tick_s, 0.0)
+            speed = after
+        return shares
+
+
+class JointExpert:
+    """A trapezoid along the path, averaged over one estimated vibration period, in joint velocities.
+
+    On an arc its speed and its acceleration each leave the other 0.7 of the share of friction that is used.
+
+    Args:
+        friction_margin: share of the estimated friction that is used.
+        period_margin: averaging period in estimated vibration periods.
+        gain: of the correction of the commanded angles, 1/s.
+        velocity: largest speed, m/s.
+    """
+
+    privileged = False
+
+    def __init__(
+        self,
+        friction_margin: float = 0.64,
+        period_margin: float = 1.05,
+        gain: float = 12.0,
+        velocity: float = 1.6,
+    ):
+        self.friction_margin, self.period_margin = friction_margin, period_margin
+        self.gain, self.velocity = gain, velocity
+
+    def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
+        """Nothing is kept between steps: the profile is a function of the time since the start."""
+
+    def act(self, s: Rows, readings: dict[str, Array]) -> Array:
+        """Joint velocities at the end of the step."""
+        limit = self.friction_margin * GRAVITY * readings["friction_estimate"][:, 0]
+        curvature, length = readings["path_curvature"][:, 0], readings["path_length"][:, 0]
+        radius, angle, sign = (np.ascontiguousarray(readings["path_start"][:, k]) for k in range(3))
+        curved = curvature > 0.0
+        acceleration = np.where(curved, 0.7 * limit, limit)
+        speed = np.minimum(self.velocity, np.sqrt(length * acceleration))
+        speed = np.where(curved, np.minimum(speed, np.sqrt(0.7 * limit / np.where(curved, curvature, 1.0))), speed)
+        period = self.period_margin / readings["frequency_estimate"][:, 0]
+        now = s.step * s.timing.control_dt
+        ends = now[:, None] + np.array([0.0, s.timing.control_dt])
+        columns = (x[:, None] for x in (length, speed, acceleration, period))
+        distance, pace = smooth_trapezoid(ends, *columns)
+        moved, rate, turn = sign[:, None] * distance, sign[:, None] * pace, curvature[:, None]
+        along = ~curved[:, None]
+        position, velocity = joints_from_polar(
+            np.where(along, radius[:, None] + moved, radius[:, None]), angle[:, None] + turn * moved,
+            np.where(along, rate, 0.0), turn * rate, LINK_LENGTH, WRIST_TO_WAFER,
+        )  # fmt: skip
+        error = position[:, 0] - readings["joint_reference"]
+        return velocity[:, 1] + self.gain * error

@@ -1,0 +1,90 @@
+"""What varies in WaferTransfer and what a controller sees of it: start distribution and observation channels."""
+
+from __future__ import annotations
+
+from ...assets.cells.transfer_chamber import STATIONS
+from ..engine.start import Choice, Normal, Term, Uniform
+from ..sensing import PRIVILEGED, Channel
+
+ARM_JOINTS = ("shoulder", "elbow", "wrist")
+KINDS = {"any": (0, 1), "line": (0, 0), "arc": (1, 1)}
+
+
+def start_terms(move: str, friction_error: float, frequency_error: float) -> tuple[Term, ...]:
+    """What varies from move to move; errors are standard deviations of the two estimates, relative."""
+    kinds = KINDS[move]
+    cut = 3.0
+    return (
+        Choice("move_kind", *kinds, "1", description="0: line, 1: arc"),
+        Choice("direction", 0, 1, "1", description="0: retract or turn right, 1: extend or turn left"),
+        Choice("station", 0, len(STATIONS) - 1, "1", description="station at which a line or arc begins"),
+        Uniform("line_length", 0.25, 0.60, "m", description="length of a line"),
+        Uniform("line_place", 0.0, 1.0, "1", description="place of a line between shortest and longest reach"),
+        Uniform("arc_radius", 0.40, 0.60, "m", description="radius of an arc, wafer centre"),
+        Uniform("arc_angle", 0.8, 3.1, "rad", description="angle of an arc"),
+        Uniform("friction", 0.10, 0.35, "1", description="Coulomb friction of the pads"),
+        Uniform("droop", -0.3, 0.3, "deg", description="tilt of the paddle, positive with the tip down"),
+        Uniform("frequency", 10.0, 20.0, "Hz", description="frequency of the lowest mode"),
+        Uniform("damping_ratio", 0.01, 0.03, "1", description="damping ratio of the lowest mode"),
+        Normal(
+            "friction_error", -cut * friction_error, cut * friction_error, "1", cut=cut,
+            description="relative error of the friction estimate",
+        ),
+        Normal(
+            "frequency_error", -cut * frequency_error, cut * frequency_error, "1", cut=cut,
+            description="relative error of the frequency estimate",
+        ),
+    )  # fmt: skip
+
+
+def channels(action: str) -> tuple[Channel, ...]:
+    """What the policy sees under an action interface, and what only simulation knows."""
+    arm = ARM_JOINTS
+    own = {
+        "joint_motion": (
+            Channel("path_start", 3, "1", -4.0, 4.0, labels=("radius in m", "direction in rad", "sign"), scale=1.0,
+                    offset=0.0, frame="path", description="of the path; sign 1 outward or left, -1 inward or right"),
+            Channel("joint_reference", 3, "rad", -15.0, 15.0, scale=2.0, frame="joint", labels=arm,
+                    description="commanded angles"),
+            Channel("joint_reference_velocity", 3, "rad/s", -12.0, 12.0, scale=3.0, frame="joint", labels=arm,
+                    description="commanded joint speeds"),
+        ),
+        "path_acceleration": (
+            Channel("raw_remaining", 1, "m", 0.0, 2.5, offset=0.4, scale=0.4, frame="path",
+                    description="commanded distance to the target before averaging"),
+            Channel("raw_speed", 1, "m/s", 0.0, 1.7, offset=0.4, scale=0.4, frame="path",
+                    description="commanded speed before averaging"),
+        ),
+    }.get(action, ())  # fmt: skip
+    shaper = () if action == "joint_motion" else (
+        Channel("shaper_period", 1, "s", 0.0, 0.25, offset=0.06, scale=0.03,
+                description="averaging period in force, 0 before the first step"),
+    )  # fmt: skip
+    return (
+        Channel("joint_position", 3, "rad", -7.0, 7.0, scale=2.0, frame="joint", noise=2e-5, quantization=1.745e-5,
+                labels=arm, description="encoder angles, resolution 0.001 deg"),
+        Channel("joint_velocity", 3, "rad/s", -12.0, 12.0, scale=3.0, frame="joint", noise=2e-3, labels=arm,
+                description="joint speeds, from encoder differences"),
+        Channel("friction_estimate", 1, "1", 0.05, 0.5, offset=0.225, scale=0.08,
+                description="friction coefficient as past moves suggest it"),
+        Channel("frequency_estimate", 1, "Hz", 7.0, 25.0, offset=15.0, scale=3.0,
+                description="frequency of the lowest mode as past moves suggest it"),
+        Channel("path_length", 1, "m", 0.0, 2.5, offset=0.7, scale=0.4, frame="path", description="length of move"),
+        Channel("path_curvature", 1, "1/m", 0.0, 2.6, offset=1.0, scale=1.0, frame="path",
+                description="0 on a line, 1/radius on an arc"),
+        Channel("path_remaining", 1, "m", 0.0, 2.5, offset=0.4, scale=0.4, frame="path",
+                description="commanded distance to the target"),
+        Channel("path_speed", 1, "m/s", 0.0, 1.7, offset=0.4, scale=0.4, frame="path",
+                description="commanded speed"),
+        Channel("path_acceleration", 1, "m/s^2", -8.0, 8.0, scale=1.5, frame="path",
+                description="commanded acceleration, mean over the last step"),
+        *shaper,
+        *own,
+        Channel("friction", 1, "1", 0.05, 0.5, group=PRIVILEGED, description="friction coefficient"),
+        Channel("droop", 1, "rad", -0.01, 0.01, group=PRIVILEGED, description="tilt of the paddle, tip down"),
+        Channel("frequency", 1, "Hz", 7.0, 25.0, group=PRIVILEGED, description="frequency of the lowest mode"),
+        Channel("damping_ratio", 1, "1", 0.0, 0.1, group=PRIVILEGED, description="damping ratio of that mode"),
+        Channel("slip_mm", 1, "mm", 0.0, 10.0, group=PRIVILEGED, description="largest slip on a pad so far"),
+        Channel("deflection_mm", 2, "mm", -20.0, 20.0, group=PRIVILEGED, frame="paddle",
+                labels=("radial", "lateral"), description="deflection of the flexible mode"),
+    )  # fmt: skip
