@@ -230,7 +230,7 @@ MAX_STEPS: dict[str, int] = {
     "ArmPegInsert-v0": 200,
     "ArmPolish-v0": 300,
     "ArmReach-v0": 150,
-    "WaferAutoTeach-v0": 400,
+    "WaferAutoTeach-v0": 100,
     "WaferCenter-v0": 60,
     "WaferSlotPick-v0": 300,
     "WaferSlotPlace-v0": 300,

@@ -25,8 +25,8 @@ READY, RISE, TRAVEL, LOWER, SETTLE, SEARCH, HOLD, LIFT_OFF, SWEEP = range(9)
 SWEEPS, TOUCHES = 1, 2  # kinds of a probe
 
 CHUNK = 5  # physics steps between two looks at the force: 10 ms
-SPEED_MM_S = {"sweep": (10.0, 200.0), "touch": (1.0, 25.0)}
-THRESHOLD_N = (0.15, 0.60)
+SPEED_MM_S = {"sweep": (10.0, 200.0), "touch": (2.0, 30.0)}
+THRESHOLD_N = (0.15, 0.85)
 TOUCH_CIRCLE = 0.100  # m, of touches around the centre: clear of the pin, for the stylus and for the heads
 
 AXIS_SPEED, AXIS_ACCELERATION = np.array([1.0, 2.5, 0.4]), np.array([3.0, 5.0, 2.0])  # m or rad, of radius, theta, lift
@@ -56,7 +56,7 @@ class TeachMotion:
     that sweeps alternate in direction. A touch goes to a point of a circle around the centre, comes down to where the
     fit says that the plane must be near, waits, takes the force as zero, searches downwards until the force has reached
     the threshold, stops, reads height and force at rest, and rises above the pin. A force that is not there at rest was
-    noise, and the search goes on.
+    noise, and the search goes on. A pose is only declared once something has been measured.
 
     Needs the row arrays `fit_mean` and `fit_cov` (see `teach_fit`), `sag_full` (m), `sag_stiffness` (N m/rad), and
     what `Touch` needs.
@@ -165,7 +165,8 @@ class TeachMotion:
         if not ready.any():
             return
         choice = np.argmax(setpoints[:, :3], axis=1)
-        s.declared |= ready & (choice == 2)
+        # a pose of which nothing has been measured is not stored
+        s.declared |= ready & (choice == 2) & (s.sweeps + s.touches > 0.0)
         sweep, touch = ready & (choice == 0), ready & (choice == 1)
         s.kind[...] = np.where(sweep, SWEEPS, np.where(touch, TOUCHES, s.kind))
         speed = 0.001 * np.where(sweep, setpoints[:, 3], setpoints[:, 4])

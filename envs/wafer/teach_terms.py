@@ -14,8 +14,6 @@ ERRORS = ("centre", "height", "rim")
 OFFSET_MM, TILT_DEG = 2.0, 0.3
 
 START: tuple[Term, ...] = (
-    Uniform("station_offset", -OFFSET_MM, OFFSET_MM, "mm", size=3, description="station from the drawing: x, y, z"),
-    Uniform("station_tilt", -TILT_DEG, TILT_DEG, "deg", size=2, description="slopes of its plane along x and y"),
     LogUniform("jitter", 100.0, 1000.0, "us", description="scatter of a beam's response, with the scan of its input"),
     Normal("delay_error", -300.0, 300.0, "us", size=2, cut=3.0,
            description="mean response time of each beam less the 2 ms that the controller takes off"),
@@ -29,6 +27,8 @@ START: tuple[Term, ...] = (
     Uniform("frequency", 12.0, 18.0, "Hz", description="lateral mode of the arm at full extension"),
     Uniform("damping_ratio", 0.01, 0.04, "1", description="damping ratio of its modes"),
     Uniform("drift", -0.5, 0.5, "um/s", size=2, description="warming: radius and height that the encoders gain"),
+    Uniform("station_offset", -OFFSET_MM, OFFSET_MM, "mm", size=3, description="station from the drawing: x, y, z"),
+    Uniform("station_tilt", -TILT_DEG, TILT_DEG, "deg", size=2, description="slopes of its plane along x and y"),
 )  # fmt: skip
 
 CHANNELS: tuple[Channel, ...] = (
