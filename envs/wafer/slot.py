@@ -23,7 +23,7 @@ from .slot_expert import SlotExpert
 from .slot_hazards import POSES, SEAL_M, distances, touch_gap
 from .slot_motion import ABORT_LEVEL, SlotMotion
 from .slot_plant import SlotPlant
-from .slot_terms import CHANNELS, START
+from .slot_terms import CHANNELS, IN_POSITION_M, START
 from .slot_vacuum import lip_gap, manifold_leak
 
 MODES = ("get", "put")
@@ -67,7 +67,9 @@ class WaferSlot(Task):
     channels = CHANNELS
     start = START
     cameras = CAMERAS
-    versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
+    versions: ClassVar[Mapping[str, str]] = {
+        "v0": "first version, with an in-position signal of the arm among the readings"
+    }
     randomization: str | None = "wafer_slot"
     failure_texts = {
         "edge_contact": f"paddle or wafer came within {CLEARANCE_MM:g} mm of something away from the hand-off",
@@ -351,6 +353,10 @@ class WaferSlot(Task):
     def observe_to_station(self, s: Rows) -> Array:
         """From the encoder of the arm."""
         return _column(STATION_RADIUS - efem_robot.GEOMETRY.radius(s.sim.qpos[:, self._plant.joints[1]]))
+
+    def observe_at_station(self, s: Rows) -> Array:
+        """The arm's in-position signal, from its encoder: a way of fractions of a millimetre is beyond most networks."""
+        return (self.observe_to_station(s) < IN_POSITION_M).astype(np.float64)
 
     def observe_radial_speed(self, s: Rows) -> Array:
         """From the encoder of the arm."""

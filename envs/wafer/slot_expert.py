@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 STACK_MM = 5.25  # paddle and cups, underside to where a wafer lies
 CROSSED_MM, EMPTY_MM = 2.5, 0.2  # mapped thickness above which a wafer lies askew, below which a slot is empty
-AT_STATION_M, AT_HEIGHT_MM = 0.3e-3, 0.25
+AT_HEIGHT_MM = 0.25
 # Way to the station from which the arm must be at its height to go on, and further out than which it moves anyway.
 ENTRY_M, OUTSIDE_M = 0.33, 0.40
 NEAR_MM = 1.3  # about the expected height within which the hand-off may come, and the lift creeps
@@ -46,7 +46,7 @@ class SlotExpert:
         free = readings["mapped_gap"]
         way, height = reading["to_station"], reading["height"]
         vacuum = reading["vacuum_switch"] > 0.5
-        at_station = way < AT_STATION_M
+        at_station = reading["at_station"] > 0.5
         if self.takes:
             act = self._take(way, height, vacuum, at_station, free[:, 0])
             bad = (reading["mapped_thickness"] > CROSSED_MM) | (reading["mapped_thickness"] < EMPTY_MM)
@@ -68,7 +68,8 @@ class SlotExpert:
         target = np.where(vacuum, RISE_MM, np.where(rising, creeping, clear))
         leaving = vacuum & (height > RISE_MM - AT_HEIGHT_MM)
         going = _may_go(way, height - clear)
-        speed = np.where(leaving, -self.speed, np.where(going | vacuum, self.speed, 0.0))
+        # the arm stops by itself at the station: held against that end it does not wander off while the cups evacuate
+        speed = np.where(leaving, -self.speed, np.where(going | rising, self.speed, 0.0))
         return np.stack((speed, target, np.where(at_station | vacuum, 1.0, -1.0), -np.ones_like(way)), axis=-1)
 
     def _put(self, way: Array, height: Array, pressure: Array, at_station: NDArray[np.bool_], free: Array) -> Array:

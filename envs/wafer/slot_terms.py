@@ -11,6 +11,7 @@ from ..sensing import PRIVILEGED, Channel
 from .slot_clearance import HAZARDS
 
 NEIGHBOURS = ("wafer", "below", "above")
+IN_POSITION_M = 0.3e-3  # of the station, of the arm's in-position signal
 
 START: tuple[Term, ...] = (
     Choice("slot", 2, 24, "1", description="slot of the carrier, counted from below"),
@@ -38,6 +39,8 @@ START: tuple[Term, ...] = (
 CHANNELS: tuple[Channel, ...] = (
     Channel("to_station", 1, "m", -0.01, 0.55, offset=0.22, scale=0.15, frame="station", noise=2e-6, quantization=1e-6,
             description="way of the paddle to the taught station, from the encoders"),
+    Channel("at_station", 1, "1", 0.0, 1.0,
+            description=f"1: the arm reports itself in position, within {1000 * IN_POSITION_M:g} mm of the station"),
     Channel("radial_speed", 1, "m/s", -2.0, 2.0, scale=0.7, frame="station", noise=1e-3,
             description="speed of the paddle towards the station"),
     Channel("height", 1, "mm", -40.0, 40.0, scale=3.0, frame="station", noise=2e-3, quantization=1e-3,
