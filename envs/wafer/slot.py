@@ -355,7 +355,7 @@ class WaferSlot(Task):
         return _column(STATION_RADIUS - efem_robot.GEOMETRY.radius(s.sim.qpos[:, self._plant.joints[1]]))
 
     def observe_at_station(self, s: Rows) -> Array:
-        """The arm's in-position signal, from its encoder: a way of fractions of a millimetre is beyond most networks."""
+        """The arm's in-position signal, from its encoder; networks do not resolve fractions of a millimetre."""
         return (self.observe_to_station(s) < IN_POSITION_M).astype(np.float64)
 
     def observe_radial_speed(self, s: Rows) -> Array:
