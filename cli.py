@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "render": Command(
         "ID [--out PNG] [--camera NAME]", "a picture of an environment", ".envs.inspect_cli", ("render",)
     ),
+    "inspect": Command("ID [--out SVG]", "weld one seam and draw its inspection report", ".report.weld_cli"),
     "view": Command("ID", "an environment live, in the browser", ".envs.inspect_cli", ("view",)),
     "train": Command("ID|CONFIG [--key value ...]", "train a policy, from an id or a YAML file", ".train.__main__"),
     "resume": Command("RUN", "continue a training run that was stopped", ".train.__main__", ("--resume",)),

@@ -109,7 +109,7 @@ def test_unknown_command_suggests_the_nearest(typed: str, meant: str, capsys: py
 
 def test_unknown_command_without_a_near_one_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["zzz"]) == cli.EXIT_USAGE
-    assert "list, render, view" in capsys.readouterr().err
+    assert "list, render, inspect, view" in capsys.readouterr().err
 
 
 def test_wrong_input_is_one_line(owner: Callable[[Main], None], capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from .gap_fill_expert import GapFillExpert
 from .gap_fill_table import qualify
 from .gap_fill_terms import BEHIND_MM, channels, start_terms
 from .gap_fill_work import TRAVEL_MM_S, TRIM_V, WEAVE_MM, make_work
-from .inspection import FIT_UP, grade, grade_welds
+from .inspection import FIT_UP, Report, grade, grade_welds, inspect
 from .iso5817 import ISO_5817
 from .joint import BUTT
 from .set_points import WeldSetPoints
@@ -323,6 +323,12 @@ class WeldGapFill(Task):
         return np.where(frozen > 0, 7.85 * s.metal_sum / np.maximum(frozen, 1), np.nan)
 
     # the metrics weld_time, largest_gap and cooling_time, and the privileged channels, are row arrays of these names
+
+    def inspection(self, row: int) -> tuple[Report, dict[str, NDArray[np.float32]]]:
+        """The report of one row's weld, as far as it goes, and its slices by quantity."""
+        process = self.bench.process
+        report = inspect(process.slices, process.joint, row, ISO_5817, self.quality_level, without=FIT_UP)
+        return report, {name: process.slices[name][row].copy() for name in COLUMN}
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The bead as far as it is laid, and the arc."""
