@@ -31,7 +31,9 @@ TASKS: dict[str, str | type[Task]] = {
     "WaferSwap-v0": "wafer.swap:WaferSwap",
     "WaferTransfer-v0": "wafer.transfer:WaferTransfer",
     "WaferTransferLot-v0": "wafer.lot:WaferTransferLot",
+    "WeldArcSense-v0": "welding.arc_sense:WeldArcSense",
     "WeldGapFill-v0": "welding.gap_fill:WeldGapFill",
+    "WeldSeamTrack-v0": "welding.seam_track:WeldSeamTrack",
 }
 
 
@@ -237,5 +239,7 @@ MAX_STEPS: dict[str, int] = {
     "WaferSwap-v0": 350,
     "WaferTransfer-v0": 200,
     "WaferTransferLot-v0": 300,
+    "WeldArcSense-v0": 650,
     "WeldGapFill-v0": 900,
+    "WeldSeamTrack-v0": 650,
 }

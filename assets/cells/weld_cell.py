@@ -24,7 +24,7 @@ from ..tools.welding_torch import CTWD, STICKOUT, add_welding_torch
 from ..tools.welding_torch_feeder import add_wire_feeder
 from . import weld_cell_shapes
 
-CAMERAS = ("overview", "seam", "side", "top", "torch")
+CAMERAS = ("overview", "work", "seam", "side", "top", "torch")
 MOUNTS = ("table", "positioner", "floor")
 
 PEDESTAL_HEIGHT = 0.35  # m, floor to robot base; on a rail its carriage is that high
@@ -102,6 +102,7 @@ def _add_view(spec: mujoco.MjSpec, height: float) -> None:
     look.add_light(spec, "fill", (-0.6, -3.0, 1.9), (0.9, 0.0, 0.8), 0.26, specular=0.2)
     look.add_light(spec, "back", (-3.0, -1.5, 3.2), (0.5, 0.0, 1.0), 0.14, specular=0.25)
     look.add_camera(world, "overview", (-0.02, -2.75, 1.92), (0.56, 0.0, 0.88), 40.0)
+    look.add_camera(world, "work", (0.26, -0.86, height + 0.44), (0.84, 0.01, height + 0.09), 38.0)
     look.add_camera(world, "seam", (0.60, -0.52, height + 0.28), (WORK_X - 0.03, 0.02, height + 0.04), 34.0)
     look.add_camera(world, "side", (0.6, -3.2, 1.25), (0.55, 0.0, 0.90), 38.0)
     look.add_camera(world, "top", (0.6, 0.0, 4.2), (0.6, 0.0, 0.0), 38.0, up=(1.0, 0.0, 0.0))

@@ -7,13 +7,14 @@ contacts and pictures all see the row's part.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...assets.parts.weldments import Tack, Weldment, lap, tee
+from ...assets.parts.weldments_plates import block
 from ...errors import ShopfloorError
 from ...frames import quat_from_axis_angle, quat_multiply
 from ..engine.simulation import Simulation
@@ -21,7 +22,7 @@ from ..engine.simulation import Simulation
 Array = NDArray[np.float64]
 RowIndex = NDArray[np.intp]
 
-_Z = np.array([0.0, 0.0, 1.0])
+_X, _Z = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0])
 _LYING = np.array([np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0])  # turns z, the axis of a capsule, into x
 _FIELDS = ("geom_pos", "geom_quat", "geom_size", "geom_rbound", "geom_aabb", "geom_sameframe")
 
@@ -34,7 +35,7 @@ class Plates:
         kind: "fillet" (a web on a base plate) or "lap" (a sheet on a sheet).
         length: of the seam.
         base, upper: thickness of base plate and web, or of lower and upper sheet.
-        depth: extent of the base on the open side of the seam.
+        depth: extent of the base on either side of the seam.
         height: of the web; of a lap joint the width of the upper sheet.
         pieces: straight pieces of the seam.
         tacks: number of tacks on it.
@@ -42,9 +43,9 @@ class Plates:
 
     kind: str = "fillet"
     length: float = 0.150
-    base: float = 0.008
+    base: float = 0.012
     upper: float = 0.006
-    depth: float = 0.070
+    depth: float = 0.115
     height: float = 0.060
     pieces: int = 12
     tacks: int = 2
@@ -58,14 +59,18 @@ class Plates:
         tacks = [Tack(self.length * (k + 1) / (self.tacks + 1), 0.02, 0.003) for k in range(self.tacks)]
         long = self.length + 2 * RUN_OUT
         if self.kind == "lap":
-            return lap(
+            part = lap(
                 length=long, lower_thickness=self.base, upper_thickness=self.upper, width=self.depth + self.height,
                 overlap=self.height, pieces=self.pieces, tacks=tacks,
             )  # fmt: skip
-        return tee(
-            length=long, base_thickness=self.base, web_thickness=self.upper, web_height=self.height,
-            base_width=2 * self.depth, pieces=self.pieces, tacks=tacks, offset=-0.5 * self.upper,
-        )  # fmt: skip
+        else:
+            part = tee(
+                length=long, base_thickness=self.base, web_thickness=self.upper, web_height=self.height,
+                base_width=2 * self.depth, pieces=self.pieces, tacks=tacks, offset=-0.5 * self.upper,
+            )  # fmt: skip
+        name = part.solids[0].name
+        bed = block(name, (-0.5 * BED, -self.depth, -self.base), (0.5 * BED, self.depth, 0.0))
+        return replace(part, solids=(bed, *part.solids[1:]))
 
     @property
     def seam(self) -> str:
@@ -78,6 +83,7 @@ class Plates:
         return self.height if self.kind == "lap" else self.upper
 
 
+BED = 0.40  # m, length of the plate below, which reaches under the clamps of the table
 RUN_OUT = 0.012  # m of plate beyond either end of a seam
 """The plates are longer than their seam, as run-on and run-off need, and as a laser line ahead of the torch sees."""
 
@@ -123,7 +129,7 @@ class FitUp:
         self.home_quat = sim.model.body_quat[self._body].copy()
         assert len(weldment.seam(plates.seam).points) == plates.pieces + 1
 
-    def write(self, rows: RowIndex, corners: Array, gap_m: Array, tack_m: Array, throat_m: Array) -> None:
+    def write(self, rows: RowIndex, corners: Array, gap_m: Array, tack_m: Array, throat_m: Array, lean: Array) -> None:
         """Shape the parts of `rows`.
 
         Args:
@@ -132,6 +138,7 @@ class FitUp:
             gap_m: (k, m) opening under each piece.
             tack_m: (k, tacks, 2) middle of each tack along the seam, from its first corner, and its length.
             throat_m: (k, tacks) radius of the tacks; 0 for none.
+            lean: (k,) of the upper plate about the root line, rad, away from the open side.
         """
         p = self.plates
         chord = corners[:, 1:] - corners[:, :-1]
@@ -149,11 +156,16 @@ class FitUp:
         size[..., 0] = 0.5 * (length + before + after)
         size[..., 1] = 0.5 * p.across
         size[..., 2] = 0.5 * (p.upper if p.kind == "lap" else p.height - gap_m)
+        c, s = np.cos(lean)[:, None], np.sin(lean)[:, None]
+        up = gap_m + size[..., 2]
+        back, rise = -0.5 * p.across * c - up * s, up * c - 0.5 * p.across * s
         position = np.empty_like(size)
-        position[..., 0] = middle[..., 0] + 0.5 * p.across * t[..., 1]
-        position[..., 1] = middle[..., 1] - 0.5 * p.across * t[..., 0]
-        position[..., 2] = gap_m + size[..., 2]
-        quat = quat_from_axis_angle(np.broadcast_to(_Z, (*yaw.shape, 3)), yaw)
+        position[..., 0] = middle[..., 0] - back * t[..., 1]
+        position[..., 1] = middle[..., 1] + back * t[..., 0]
+        position[..., 2] = rise
+        heading = quat_from_axis_angle(np.broadcast_to(_Z, (*yaw.shape, 3)), yaw)
+        tilt = quat_from_axis_angle(np.broadcast_to(_X, (*yaw.shape, 3)), np.broadcast_to(lean[:, None], yaw.shape))
+        quat = quat_multiply(heading, tilt)
         self._put(rows, self._walls, position, quat, size, size)
         if self._tacks.size:
             self._write_tacks(rows, corners, length, yaw, tack_m, throat_m)

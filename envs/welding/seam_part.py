@@ -80,7 +80,8 @@ class SeamPart:
         tacks = np.empty((k, p.tacks, 2))
         tacks[..., 0] = 1e-3 * self._tack_at[rows, : p.tacks] + RUN_OUT
         tacks[..., 1] = 1e-3 * TACK_MM
-        self._fit_up.write(rows, corners, 1e-3 * gap, tacks, 1e-3 * self._throat[rows, : p.tacks])
+        throat = 1e-3 * self._throat[rows, : p.tacks]
+        self._fit_up.write(rows, corners, 1e-3 * gap, tacks, throat, np.radians(of("lean")))
         self._lay(rows, of("part_shift", 3), of("part_turn", 2))
         self.line.points[rows] = corners
 

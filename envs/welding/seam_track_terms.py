@@ -24,8 +24,8 @@ def start_terms(tacks: int, curved: bool, speed: tuple[float, float]) -> tuple[T
     terms = [
         Uniform("travel_speed", *speed, "mm/s", description="travel speed of the procedure"),
         error("part_shift", 3.0, "mm", "part's position on the table, along and across the seam, and its height", 3),
-        error("part_turn", 1.0, "deg", "part's rotation about the vertical, and slope of its seam", 2),
-        error("bow", 1.5, "mm", "lateral bow of the standing plate in the middle of the seam"),
+        error("part_turn", 1.5, "deg", "part's rotation about the vertical, and slope of its seam", 2),
+        error("bow", 2.0, "mm", "lateral bow of the standing plate in the middle of the seam"),
         Uniform("wave", 0.0, 0.4, "mm", description="amplitude of the waviness of its edge"),
         Uniform("wave_phase", -np.pi, np.pi, "rad", description="phase of the waviness"),
         Uniform("waves", 1.0, 2.5, "1", description="waves along the seam"),

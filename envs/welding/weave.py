@@ -45,4 +45,4 @@ class Weave:
         """Swing at a phase (n,), positive to the standing plate in the first half."""
         if self.pattern == "sine":
             return self.amplitude_mm * np.sin(2.0 * np.pi * phase)
-        return self.amplitude_mm * (1.0 - np.abs((4.0 * phase + 3.0) % 4.0 - 2.0))
+        return self.amplitude_mm * (1.0 - np.abs((4.0 * phase + 1.0) % 4.0 - 2.0))

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 RowIndex = NDArray[np.intp]
 
 GATE = 5  # features in the median
-VALUES = 2  # lateral and height
+VALUES = 3  # lateral, height and gap
 
 
 class SeamRegister:
@@ -37,7 +37,7 @@ class SeamRegister:
         self._rows = np.arange(s.n)
 
     def begin(self, rows: RowIndex, place_mm: Array, values: Array, valid: NDArray[np.bool_]) -> None:
-        """Fill the registers of `rows` (k,) from a scan before the arc: places (k, m), values (k, m, 2), valid (k, m).
+        """Fill the registers of `rows` (k,) from a scan before the arc: places (k, m), values (k, m, 3), valid (k, m).
 
         Single bad frames are taken out by a median of three.
         """
@@ -63,7 +63,7 @@ class SeamRegister:
 
         Args:
             place_mm: along the taught path (n,).
-            values: (n, 2).
+            values: (n, 3).
             valid: (n,).
             latency: control steps until a feature arrives (n,), at most `slowest`.
         """
@@ -102,12 +102,12 @@ class SeamRegister:
         return out
 
     def newest(self, latency: NDArray[np.int64]) -> Array:
-        """What has just arrived (n, 4): valid, place, lateral, height."""
+        """What has just arrived (n, 5): valid, place, lateral, height, gap."""
         out: Array = self._line[self._rows, self._line.shape[1] - 1 - latency]
         return out
 
     def at(self, place_mm: Array) -> Array:
-        """Lateral and height (n, 2, j) in mm at places (n, j), interpolated; beyond what is known the newest value."""
+        """Lateral, height, gap (n, 3, j) in mm at places (n, j), linear between bins; beyond the end the newest."""
         top = self._bins.size - 1
         place = np.minimum(np.maximum(place_mm, 0.0), top - 1e-9)
         left = place.astype(np.intp)

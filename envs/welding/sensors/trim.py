@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.task import Rows
-from ..bead import AIM_SHARE, ROOT2
+from ..bead import AIM_SHARE, ROOT2, leg_difference
 
 Array = NDArray[np.float64]
 RowIndex = NDArray[np.intp]
 
-AVERAGED_MM = 15.0  # of bead over which the estimate forgets
+AVERAGED_MM = 25.0  # of bead over which the estimate forgets
 
 
 class BeadTrim:
@@ -33,7 +33,7 @@ class BeadTrim:
     """
 
     def __init__(self, s: Rows, length_mm: float):
-        self._aim: Array = s.new("trim_aim_mm", (int(np.ceil(length_mm)) + 2,))
+        self._aim: Array = s.new("trim_aim_mm", (int(np.ceil(length_mm)) + 2, 2))
         self._seen: NDArray[np.int64] = s.new("trim_seen", dtype=np.int64)
         self.bias_mm: Array = s.new("trim_bias_mm")
         self.weight: Array = s.new("trim_weight")
@@ -46,23 +46,30 @@ class BeadTrim:
         self.bias_mm[rows] = 0.0
         self.weight[rows] = 0.0
 
-    def add(self, place_mm: Array, aim_mm: Array, behind_mm: float, legs: Array, sag_mm: float = 0.0) -> None:
+    def add(self, place_mm: Array, aim_mm: Array, gap_mm: Array, behind_mm: float, legs: Array) -> None:
         """Take the bead that has come into view in this control step.
+
+        At no miss, the leg on the standing plate is shorter by the gap and by what gravity pulls down (`bead`), which a
+        procedure qualification shows.
 
         Args:
             place_mm: of the arc along the taught path (n,).
             aim_mm: lateral position of the torch less the register there (n,).
+            gap_mm: that the register has there (n,).
             behind_mm: distance of the measured bead from the arc.
             legs: (n, 3) of `BeadProfile.read`.
-            sag_mm: by which the leg on the base is longer under gravity, at no miss.
         """
         bins = self._aim.shape[1]
         here = np.minimum(np.maximum(place_mm, 0.0), bins - 1.0).astype(np.int64)
-        self._aim[self._rows, here] = aim_mm
+        self._aim[self._rows, here, 0] = aim_mm
+        self._aim[self._rows, here, 1] = gap_mm
         there = np.minimum(np.maximum(place_mm - behind_mm, 0.0), bins - 1.0).astype(np.int64)
         new = (legs[:, 2] > 0.5) & (there > self._seen)
-        miss = (legs[:, 0] - legs[:, 1] + sag_mm) / (ROOT2 * AIM_SHARE)
-        found = miss - self._aim[self._rows, there]
+        aimed, gap = self._aim[self._rows, there, 0], self._aim[self._rows, there, 1]
+        leg = 0.5 * (legs[:, 0] + legs[:, 1] + gap)
+        even = -leg_difference(leg, np.zeros_like(leg), np.full_like(leg, 45.0), np.full_like(leg, 45.0)) + gap
+        miss = (legs[:, 0] - legs[:, 1] + even) / (ROOT2 * AIM_SHARE)
+        found = miss - aimed
         weight = self.weight + (1.0 - self.weight) / AVERAGED_MM
         share = 1.0 / (AVERAGED_MM * weight)
         self.bias_mm[...] = np.where(new, self.bias_mm + share * (found - self.bias_mm), self.bias_mm)
