@@ -168,13 +168,14 @@ def _channel_table(channels: Sequence[Channel]) -> str:
     first = 0
     for channel in channels:
         low, high = channel.bounds
-        same = bool((low == low[0]).all() and (high == high[0]).all()) and channel.history == 1
+        same = bool((low == low[0]).all() and (high == high[0]).all()) and 1 in (channel.history, channel.size)
         labels = channel.component_names()
         after = first + channel.width
         common = (channel.frame or "–", _errors(channel), _latency(channel), channel.description)
         if same:
             num = str(first) if channel.width == 1 else f"{first}–{after - 1}"
             names = code(channel.name) + ("" if channel.size == 1 else f": {', '.join(labels)}")
+            names += "" if channel.history == 1 else f": the last {channel.history}, oldest first"
             rows.append((num, names, channel.unit, number(low[0]), number(high[0]), *common))
         else:
             for i, label in enumerate(labels):

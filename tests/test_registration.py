@@ -290,7 +290,7 @@ def test_action_that_is_not_a_number(case: Case, bad: float):
     assert_same(state, vector.get_state(), "a refused action changes nothing")
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (99,), (2, 2)])
+@pytest.mark.parametrize("shape", [(), (1,), (99,), (3, 2)])
 def test_action_of_the_wrong_shape(case: Case, shape):
     env, vector = case.single(disable_env_checker=True), case.vector(2)
     env.reset(seed=0), vector.reset(seed=0)

@@ -149,6 +149,9 @@ class SeamLine:
         self.points: Array = new("seam_points", (pieces + 1, 2))
         self.position: Array = new("part_position", (3,))
         self.rotation: Array = new("part_rotation", (3, 3))
+        # before its first episode a row has a seam of 1 m, so that it can be measured
+        self.points[..., 0] = np.linspace(0.0, 1.0, pieces + 1)
+        self.rotation[:] = np.eye(3)
 
     @property
     def length_mm(self) -> Array:

@@ -134,12 +134,8 @@ class Torch:
 class TorchMotion:
     """Correction rates in the section frame of a taught path, and the travel speed if it is to be chosen.
 
-    Set-points: `lateral_rate` and `height_rate` in mm/s, and with `speed` the `travel_speed` in mm/s. Before an episode
-    a task writes the path, `travel_set_mm_s` (speed of the procedure) and `correction_mm` (n, 2), with which the torch
-    begins, and calls `Torch.place` of a torch of its own.
-
-    Row arrays to read: `taught_mm` (arc length on the path of the last set-point), `travel_mm_s`, `correction_mm`,
-    `correction_rate_mm_s`, `weave_phase`, `weave_mm`, and `joint_reference`.
+    Both corrections are across the seam: sideways to the standing plate, and out of the joint against the wire. They
+    are limited in acceleration and range; the torch moves along the taught path by itself.
 
     Args:
         torch: torch and arm, whose actuators are position servos.
@@ -187,7 +183,13 @@ class TorchMotion:
         return out
 
     def bind(self, s: Rows) -> None:
-        """Resolve the arm and register the arrays."""
+        """Resolve the arm and register the arrays.
+
+        Before an episode a task writes the path, `travel_set_mm_s` (speed of the procedure) and `correction_mm` (n, 2),
+        with which the torch begins, and calls `Torch.place` of a torch of its own. It may read `taught_mm` (arc length
+        on the path of the last set-point), `travel_mm_s`, `correction_mm`, `correction_rate_mm_s`, `weave_phase`,
+        `weave_mm` and `joint_reference`.
+        """
         self.torch.bind(s)
         self._limiter = MotionLimiter(self.motion, s.timing.control_dt)
         self._joint_step = np.asarray(self.torch.arm.velocity) * s.timing.control_dt
