@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ...assets.cells.slot import PADDLE_MOMENT, SAG_FREQUENCY_HZ, SAG_LEVER
 from ...assets.cells.teach import STATION
 from ...assets.fixtures.teach_station import PIN_RADIUS
-from ...assets.robots.efem_robot import COMPLIANCE, GEOMETRY, LIFT_RANGE, RADIUS_RANGE
+from ...assets.robots.efem_robot import COMPLIANCE, GEOMETRY, LIFT_RANGE, MOTION_LIMITS, RADIUS_RANGE
+from ...errors import ShopfloorError
 from ..control import ActionTerm
 from ..engine.task import Rows
 from . import teach_fit as fit
@@ -39,6 +40,7 @@ TOP, SWEEP_HEIGHT = 0.0250, 0.0035  # m, lowest point of the ball above the plan
 SEARCH_MARGIN, SEARCH_MOST = 0.0003, 0.0036  # m, height from which the stylus searches
 SEARCH_DEPTH = 0.0008  # m, further below the expected plane than three standard deviations
 SETTLE_S, HOLD_S, SPEED_UP_S, STOP_S = 0.08, 0.08, 0.010, 0.004
+STOP_ACCELERATION = MOTION_LIMITS["lift"].acceleration  # m/s^2, of a stop from a fast search
 
 ROW_ARRAYS: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("reference", (3,)), ("reference_rate", (3,)), ("move_from", (3,)), ("move_to", (3,)), ("phase_time", ()),
@@ -94,7 +96,7 @@ class TeachMotion:
     def bind(self, s: Rows) -> None:
         """Resolve actuators and register the cycles' state."""
         if s.timing.substeps % CHUNK:
-            raise ValueError(f"a control step must be a multiple of {CHUNK} physics steps")
+            raise ShopfloorError(f"a control step must be a multiple of {CHUNK} physics steps, got {s.timing.substeps}")
         self._chunks = s.timing.substeps // CHUNK
         self._dt = CHUNK * s.timing.timestep_s
         self._times = s.timing.timestep_s * np.arange(1.0, CHUNK + 1.0)
@@ -216,7 +218,7 @@ class TeachMotion:
         s.missed += at[SEARCH] & (s.triggered < 0.5)
         if at[HOLD].any():
             felt = at[HOLD] & self.touch.confirmed(s)
-            self.touch.take(s, felt, s.probe_place)
+            self.touch.take(s, felt)
             s.touches += felt
             s.touch_balance += np.where(felt[:, None], s.probe_place / TOUCH_CIRCLE, 0.0)
             self._enter(s, felt, LIFT_OFF)
@@ -330,8 +332,9 @@ class TeachMotion:
         """Down at constant speed, which comes and goes exponentially."""
         searching, holding = (s.phase == SEARCH)[:, None], (s.phase == HOLD)[:, None]
         speed = s.probe_speed[:, None]
-        begun, ended = np.exp(-time / SPEED_UP_S), np.exp(-time / STOP_S)
-        down = np.where(searching, speed * (time - SPEED_UP_S * (1.0 - begun)), speed * STOP_S * (1.0 - ended))
+        stop = np.maximum(STOP_S, speed / STOP_ACCELERATION)
+        begun, ended = np.exp(-time / SPEED_UP_S), np.exp(-time / stop)
+        down = np.where(searching, speed * (time - SPEED_UP_S * (1.0 - begun)), speed * stop * (1.0 - ended))
         pace = np.where(searching, speed * (1.0 - begun), speed * ended)
         active = searching | holding
         position[:, :, 2] = np.where(active, s.move_from[:, 2, None] - down, position[:, :, 2])

@@ -92,7 +92,7 @@ class Touch:
         there: Mask = s.hold_force >= CONFIRMED * s.threshold
         return there
 
-    def take(self, s: Rows, rows: Mask, aim: Array) -> None:
+    def take(self, s: Rows, rows: Mask) -> None:
         """Tell the fit where the ball rests, by encoders and force."""
         if not rows.any():
             return
