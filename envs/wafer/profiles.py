@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
@@ -144,6 +144,59 @@ def zv_shaper(frequency: float, damping: float) -> tuple[Array, Array]:
     ratio = math.exp(-damping * math.pi / math.sqrt(1.0 - damping**2))
     half_period = 1.0 / (2.0 * frequency * math.sqrt(1.0 - damping**2))
     return np.array([1.0, ratio]) / (1.0 + ratio), np.array([0.0, half_period])
+
+
+def zvd_shaper(frequency: float, damping: float) -> tuple[Array, Array]:
+    """Amplitudes and times in s of the shaper whose residual and its slope over frequency vanish (ibid.)."""
+    amplitudes, times = zv_shaper(frequency, damping)
+    return np.convolve(amplitudes, amplitudes), np.array([0.0, times[1], 2.0 * times[1]])
+
+
+def shaper_residual(amplitudes: ArrayLike, times: ArrayLike, frequency: ArrayLike, damping: float) -> Array:
+    """Residual vibration (...) of a train of impulses, as a share of that of one impulse at time 0.
+
+    Args:
+        amplitudes, times: of the impulses, the times in s.
+        frequency: (...) undamped frequency of the mode, Hz.
+        damping: its damping ratio.
+
+    Returns:
+        `exp(-zeta omega t_n) |sum A_i exp(zeta omega t_i) exp(j omega_d t_i)|`, amplitude after the last impulse t_n.
+    """
+    weights, at = np.asarray(amplitudes, float), np.asarray(times, float)
+    omega = 2.0 * math.pi * np.asarray(frequency, float)[..., None]
+    growth = np.exp(damping * omega * (at - at[-1]))
+    turn = omega * math.sqrt(1.0 - damping**2) * at
+    cosine, sine = (weights * growth * f(turn) for f in (np.cos, np.sin))
+    return np.hypot(cosine.sum(axis=-1), sine.sum(axis=-1))
+
+
+def step_residual(steps: ArrayLike, times: ArrayLike, frequency: ArrayLike, damping: float = 0.0) -> Array:
+    """Amplitude in m of the deflection that steps of base acceleration leave in a flexible mode.
+
+    Args:
+        steps: changes of acceleration, m/s^2, e.g. `a, -2a, a` of a bang-bang move.
+        times: at which they happen, s.
+        frequency: (...) undamped frequency of the mode, Hz.
+        damping: its damping ratio.
+
+    Returns:
+        (...) amplitude right after the last step: a step A alone deflects by `A / omega^2` and rings with
+        `A / (omega^2 sqrt(1 - zeta^2))`.
+    """
+    omega = 2.0 * math.pi * np.asarray(frequency, float)
+    return shaper_residual(steps, times, frequency, damping) / (omega * omega * math.sqrt(1.0 - damping**2))
+
+
+def ramp_residual(slopes: ArrayLike, times: ArrayLike, frequency: ArrayLike, damping: float = 0.0) -> Array:
+    """Amplitude in m that changes of jerk leave in a flexible mode, as `step_residual` for S-curves.
+
+    Args:
+        slopes: changes of jerk, m/s^3, e.g. `j, -j, -j, j, ...` of an S-curve; they sum to zero.
+        times, frequency, damping: see `step_residual`.
+    """
+    omega = 2.0 * math.pi * np.asarray(frequency, float)
+    return step_residual(slopes, times, frequency, damping) / omega
 
 
 def pulse_slip(launch: Array, base: Array, limit: Array, period: Array) -> Array:
