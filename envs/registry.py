@@ -21,6 +21,7 @@ NAMESPACE = "shopfloor"
 
 # id without namespace -> task class, relative to this package; a class itself where `register_task` has added one
 TASKS: dict[str, str | type[Task]] = {
+    "ArmGearMesh-v0": "arms.gear_mesh:ArmGearMesh",
     "ArmPegInsert-v0": "arms.peg_insert:ArmPegInsert",
     "ArmPolish-v0": "arms.polish:ArmPolish",
     "ArmReach-v0": "arms.reach:ArmReach",
@@ -229,6 +230,7 @@ def register_all() -> None:
 
 # time limits in control steps, here so that registration imports no task; a test compares them with the tasks
 MAX_STEPS: dict[str, int] = {
+    "ArmGearMesh-v0": 200,
     "ArmPegInsert-v0": 200,
     "ArmPolish-v0": 300,
     "ArmReach-v0": 150,

@@ -21,8 +21,9 @@ STIFFNESS = 6000.0  # N/m, of the virtual spring
 NEAR = 0.0013  # m over the taught mouth, where the search begins
 ALIGNED, APPROACH = 0.0005, 0.002  # m, beside the axis when the tip comes down; lead of the command on its way
 INSIDE = -0.0016  # m, depth at which the part must be in, whatever the teaching's error
-SEARCH_N, SIDE_N = 9.0, 2.5  # forces of the search, along and across
-SPIRAL_PITCH, SPIRAL_SPEED, SPIRAL_S = 0.0006, 0.006, 3.0  # m, m/s, s
+SEARCH_N, SIDE_N = 8.0, 5.0  # forces of the search, along and across
+SPIRAL_PITCH, SPIRAL_SPEED, SPIRAL_S = 0.0007, 0.003, 2.6  # m, m/s, s
+MESH_SWING, MESH_PERIOD_S = np.deg2rad(6.0), 1.6
 # Increment a step, of the target, for each unit of contact force or moment: a third of what relaxes the spring.
 GIVE, GIVE_TURN = 0.3 / STIFFNESS, 0.3 / 60.0
 
@@ -33,14 +34,15 @@ class InsertionExpert:
     Args:
         terms: components of the action.
         press: share of the allowed force with which it presses once the part is in.
+        mesh: (upper, lower) height of the tip, m, between which it turns the part to and fro so that teeth find gaps.
     """
 
     privileged = False
 
-    def __init__(self, terms: Sequence[ActionTerm], press: float = 0.5):
+    def __init__(self, terms: Sequence[ActionTerm], press: float = 0.5, mesh: tuple[float, float] | None = None):
         self._index = {t.name.removeprefix("increment_"): k for k, t in enumerate(terms)}
         self._low, self._high = (np.array([getattr(t, end) for t in terms]) for end in ("low", "high"))
-        self.press = press
+        self.press, self.mesh = press, mesh
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
         """Nothing is kept between steps."""
@@ -65,6 +67,12 @@ class InsertionExpert:
         move = aim - (tip + lead)
         move[:, :2] = np.where(inside[:, None], GIVE * force[:, :2], move[:, :2])
         turn = np.where(inside[:, None], GIVE_TURN * torque, -0.2 * readings["tip_rotation"])
+        if self.mesh is not None:
+            meshing = (tip[:, 2] < self.mesh[0]) & (tip[:, 2] > self.mesh[1])
+            phase = 2.0 * np.pi * s.time_s / MESH_PERIOD_S
+            swing = MESH_SWING * np.sin(phase)
+            # toward the swing while meshing, then stay as it is
+            turn[:, 2] = np.where(meshing, 0.5 * (swing - readings["tip_rotation"][:, 2]), 0.0)
         out = np.zeros((len(tip), self._low.size))
         for name, value in zip(("x", "y", "z", "rx", "ry", "rz"), (*move.T, *turn.T), strict=True):
             if name in self._index:

@@ -9,14 +9,13 @@ import mujoco
 import numpy as np
 
 from ...assets.cells.peg_cell import FITS, GRIP, hole_position, peg_cell
-from ...assets.cells.work_cell import work_cell
 from ...assets.parts.fits import pair_names, peg_geoms
 from ...assets.tools import parallel_gripper
 from ...errors import ShopfloorError
 from ...frames import quat_from_axis_angle, quat_multiply, rotate
 from ..engine.start import LogUniform, Term, Uniform
 from ..engine.task import Array, RowIndex, Rows
-from .insertion import Insertion, X, Y
+from .insertion import Insertion, X, Y, home_station
 
 CLEARANCE_MM = (0.02, 1.0)
 
@@ -62,14 +61,7 @@ class ArmPegInsert(Insertion):
         self.seat_mm = 1e3 * self.fit.depth
         self.turns = not self.fit.round
         super().__init__(robot)
-        cell = work_cell(self.robot, visual=False)
-        model = cell.spec.compile()
-        data = mujoco.MjData(model)
-        for joint, q in zip(self.robot.joints, self.robot.home, strict=True):
-            data.qpos[model.joint(joint).qposadr[0]] = q
-        mujoco.mj_kinematics(model, data)
-        axes = data.site(self.robot.flange).xmat.reshape(3, 3)
-        self._position, self._yaw = hole_position(cell), float(np.arctan2(axes[1, 0], axes[0, 0]))
+        self._position, self._yaw = home_station(self.robot, hole_position)
         self.start = self._start(low, high)
 
     def _start(self, low: float, high: float) -> tuple[Term, ...]:
