@@ -96,6 +96,10 @@ class Provenance:
 class Contract:
     """The policy contract.
 
+    A policy commands set-points at a rate, or it decides: asked whenever the machine is ready for its next decision, it
+    names one of numbered `decisions` that a mask allows, and what was decided takes as long as it takes. A contract of
+    the second kind has no rates (`control_hz`, `timestep_s`, `decimation` and each `rate_hz` are 0) and no set-points.
+
     Attributes:
         schema_version: of this file format.
         env_id, task_kwargs: the environment the policy was trained in, with all its task arguments.
@@ -107,6 +111,7 @@ class Contract:
         expected_latency_s: time from reading to command that training assumed.
         observation, action: terms in vector order.
         provenance: where the policy comes from.
+        decisions: what each number means that a deciding policy may answer; empty for a policy that commands set-points.
     """
 
     schema_version: int
@@ -122,11 +127,23 @@ class Contract:
     observation: tuple[ObservationTerm, ...]
     action: tuple[SetpointTerm, ...]
     provenance: Provenance = Provenance()
+    # contracts of policies that command set-points lack it
+    decisions: tuple[str, ...] = field(default=(), metadata={"optional": True})
 
     @property
     def width(self) -> int:
         """Components of the observation vector, history included."""
         return sum(t.size * t.history for t in self.observation)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that the policy takes: the observation vector, and after it the mask of decisions if it decides."""
+        return self.width + len(self.decisions)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the policy gives: the set-point vector, or a logit for each decision."""
+        return len(self.decisions) or len(self.action)
 
     @property
     def setpoint_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -146,6 +163,8 @@ class Contract:
         data = dataclasses.asdict(self)
         if not self.provenance.randomization:  # as before there was this entry, so that old contracts keep their hash
             del data["provenance"]["randomization"]
+        if not self.decisions:
+            del data["decisions"]
         return data
 
     @classmethod
@@ -284,17 +303,17 @@ def _short(data: Any) -> str:
 
 def _check(contract: Contract, source: str) -> None:
     """What types cannot say: sizes, ranges, rates and unique names."""
-    for name in ("control_hz", "timestep_s", "decimation"):
-        if not getattr(contract, name) > 0:
-            raise ShopfloorError(f"{source}: $.{name} must be positive, got {getattr(contract, name)}")
-    for part, terms in (("observation", contract.observation), ("action", contract.action)):
-        names = [t.name for t in terms]
+    _check_timing(contract, source)
+    named = [("observation", [t.name for t in contract.observation])]
+    named.append(("decisions", list(contract.decisions)) if contract.decisions else
+                 ("action", [t.name for t in contract.action]))  # fmt: skip
+    for part, names in named:
         if not names or len(set(names)) != len(names):
             raise ShopfloorError(f"{source}: $.{part} must hold terms of different names, got {names}")
     for i, term in enumerate(contract.observation):
         where = f"{source}: $.observation[{i}]"
-        if term.size < 1 or term.history < 1 or not term.rate_hz > 0:
-            raise ShopfloorError(f"{where} ({term.name}): size, history and rate_hz must be positive")
+        if term.size < 1 or term.history < 1:
+            raise ShopfloorError(f"{where} ({term.name}): size and history must be positive")
         for key in ("low", "high", "offset", "scale"):
             if len(getattr(term, key)) != term.size:
                 raise ShopfloorError(f"{where}.{key} must hold {term.size} numbers, got {len(getattr(term, key))}")
@@ -303,6 +322,19 @@ def _check(contract: Contract, source: str) -> None:
     for i, component in enumerate(contract.action):
         if not component.low < component.high:
             raise ShopfloorError(f"{source}: $.action[{i}] ({component.name}): needs low < high")
+
+
+def _check_timing(contract: Contract, source: str) -> None:
+    """Rates are positive, or 0 throughout where a policy decides, which has no set-points either."""
+    rates = {name: float(getattr(contract, name)) for name in ("control_hz", "timestep_s", "decimation")}
+    rates |= {f"observation[{i}].rate_hz": term.rate_hz for i, term in enumerate(contract.observation)}
+    for name, value in rates.items():
+        if contract.decisions and value != 0.0:
+            raise ShopfloorError(f"{source}: $.{name} must be 0 for a policy that decides, got {value}")
+        if not contract.decisions and not value > 0.0:
+            raise ShopfloorError(f"{source}: $.{name} must be positive, got {value}")
+    if contract.decisions and (contract.action or len(contract.decisions) < 2):
+        raise ShopfloorError(f"{source}: a policy that decides has two $.decisions or more and an empty $.action")
 
 
 # -- compatibility ----------------------------------------------------------------------------------------------
@@ -325,6 +357,7 @@ def check_compatible(contract: Contract, other: Contract) -> list[str]:
     out = list(_differences("control rate (Hz)", contract.control_hz, other.control_hz))
     out += _compare_terms("reading", contract.observation, other.observation, _OBSERVATION_FIELDS)
     out += _compare_terms("set-point", contract.action, other.action, _ACTION_FIELDS)
+    out += list(_differences("decisions", contract.decisions, other.decisions))
     out += list(_differences("action interface", contract.interface, other.interface))
     out += list(_differences("limits", contract.limits, other.limits))
     if contract.fingerprint and other.fingerprint:

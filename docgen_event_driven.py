@@ -62,7 +62,7 @@ def event_driven_page(env_id: str) -> str:
         ("Description", docstring(declaration)[0]),
         (
             "Action space",
-            f"{actions}\n\n{table(('Num', 'Action'), [(str(i), a) for i, a in enumerate(env.cell.action_names())])}",
+            f"{actions}\n\n{table(('Num', 'Action'), [(str(i), a) for i, a in enumerate(task.decisions)])}",
         ),
         ("Observation space", observations_section(task)),
         (

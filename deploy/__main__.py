@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..errors import ShopfloorError
 from .bundle import Bundle
 from .log import write_json
 from .policy import arithmetic
@@ -42,6 +43,11 @@ def main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     bundle = Bundle.load(arguments.bundle)
     contract = bundle.contract
+    if contract.decisions:
+        raise ShopfloorError(
+            f"{bundle.path} decides when it is asked and has no control rate, so that no fixed-rate loop can run it; "
+            f"`shopfloor eval {bundle.path}` plays it, and shopfloor.deploy.decision.DecisionFunction deploys it"
+        )
     from .twin import MujocoTwin
 
     twin = MujocoTwin(contract.env_id, contract.task_kwargs)

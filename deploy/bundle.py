@@ -1,8 +1,9 @@
 """Policy bundles: a folder with a policy, its contract and its golden pairs, sealed by a manifest.
 
-    policy.onnx     raw readings in, set-points in physical units out, normalisation and scaling inside
+    policy.onnx     raw readings in, set-points in physical units out, normalisation and scaling inside; or readings
+                    and a mask in, logits of decisions out
     contract.json   see `shopfloor.contract`
-    golden.npz      observations with the set-points that ONNX Runtime computed for them at export
+    golden.npz      observations with the set-points, or logits, that ONNX Runtime computed for them at export
     manifest.json   size and SHA-256 of every file, and of itself
 
 Nothing in a bundle is code or a pickle. The hashes find damage and mistakes; they are no signature and prove no origin.
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..contract import Contract, canonical_json, decode, parse_json, sha256_of
 from ..errors import ShopfloorError
-from .policy import OnnxPolicy, arithmetic
+from .policy import DecisionPolicy, OnnxPolicy, arithmetic
 
 MANIFEST, POLICY_FILE, CONTRACT_FILE, GOLDEN_FILE = "manifest.json", "policy.onnx", "contract.json", "golden.npz"
 # in a run directory: the folder of its bundle, and the file by which a run is known
@@ -35,6 +36,7 @@ FORMAT = "shopfloor-bundle"
 MAX_FILE_BYTES = 256 * 2**20
 # another CPU or ONNX Runtime sums in another order; float32 then differs in its last bits, relative to the range
 GOLDEN_TOLERANCE = 1e-6
+LOGIT_RANGE = 10.0  # what counts as the range of a logit
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -59,6 +61,8 @@ class Manifest:
 @dataclass(frozen=True)
 class Golden:
     """Golden pairs and one closed-loop episode, as ONNX Runtime computed them at export.
+
+    Where the policy decides, an observation is followed by the mask, and logits stand for the set-point.
 
     Attributes:
         observation, setpoint: (k, width) and (k, size) float32.
@@ -136,9 +140,12 @@ class Bundle:
         self.path = path
         self.sha256 = manifest.seal
         self.contract = Contract.from_json(files[CONTRACT_FILE], str(path / CONTRACT_FILE))
-        width, size = self.contract.width, len(self.contract.action)
-        self.policy = OnnxPolicy(files[POLICY_FILE], width, size, str(path / POLICY_FILE))
-        self.golden = Golden.from_bytes(files[GOLDEN_FILE], width, size, str(path / GOLDEN_FILE))
+        contract = self.contract
+        kind = DecisionPolicy if contract.decisions else OnnxPolicy
+        self.policy = kind(files[POLICY_FILE], contract.width, contract.outputs, str(path / POLICY_FILE))
+        self.golden = Golden.from_bytes(
+            files[GOLDEN_FILE], contract.inputs, contract.outputs, str(path / GOLDEN_FILE)
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Bundle:
@@ -167,7 +174,7 @@ class Bundle:
         expected = np.concatenate((golden.setpoint, golden.trace_setpoint)).astype(np.float64)
         got = np.stack([self.policy(o) for o in observations])
         low, high = self.contract.setpoint_bounds
-        deviation = np.abs(got - expected) / (high - low)
+        deviation = np.abs(got - expected) / (LOGIT_RANGE if self.contract.decisions else high - low)
         error = float(np.max(deviation)) if np.isfinite(deviation).all() else float("inf")
         here, pairs = arithmetic(), len(observations)
         if np.array_equal(got, expected):

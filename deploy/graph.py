@@ -12,7 +12,7 @@ from ..errors import ShopfloorError
 
 # all that `shopfloor export` writes: arithmetic and activations, nothing that loops, branches or calls out
 ALLOWED_OPS = frozenset(
-    {"Add", "Clip", "Div", "Elu", "Gemm", "LeakyRelu", "Max", "Min", "Mul", "Relu", "Sigmoid", "Sub", "Tanh"}
+    {"Add", "Clip", "Concat", "Div", "Elu", "Gemm", "LeakyRelu", "Max", "Min", "Mul", "Relu", "Sigmoid", "Sub", "Tanh"}
 )
 MAX_BYTES = 64 * 2**20
 

@@ -13,6 +13,9 @@ from ..errors import ShopfloorError
 from .graph import audit
 
 INPUT, OUTPUT = "observation", "setpoint"
+MASK_INPUT, LOGITS = "action_mask", "logits"
+
+Interface = tuple[list[tuple[str, int]], list[tuple[str, int]]]
 
 
 class OnnxPolicy:
@@ -47,11 +50,16 @@ class OnnxPolicy:
             raise ShopfloorError(f"{source} does not load in ONNX Runtime {ort.__version__}: {error}") from None
         self._check_interface(source)
 
+    @property
+    def interface(self) -> Interface:
+        """Inputs and outputs of the graph: name and components."""
+        return [(INPUT, self.width)], [(OUTPUT, self.size)]
+
     def _check_interface(self, source: str) -> None:
         def described(nodes: list[Any]) -> list[tuple[str, str, Any]]:
             return [(n.name, n.type, n.shape[-1] if len(n.shape) == 2 else n.shape) for n in nodes]
 
-        expected = [(INPUT, "tensor(float)", self.width)], [(OUTPUT, "tensor(float)", self.size)]
+        expected = tuple([(name, "tensor(float)", size) for name, size in nodes] for nodes in self.interface)
         found = described(self._session.get_inputs()), described(self._session.get_outputs())
         if found != expected:
             raise ShopfloorError(f"{source} has inputs and outputs {found}, the contract demands {expected}")
@@ -59,6 +67,33 @@ class OnnxPolicy:
     def __call__(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
         """Set-point (size,) for an observation (width,)."""
         (out,) = self._session.run((OUTPUT,), {INPUT: observation[None]})
+        return out[0].astype(np.float64)
+
+
+class DecisionPolicy(OnnxPolicy):
+    """A policy graph that decides: raw readings and a mask in, a logit for each decision out, again at batch 1.
+
+    The policy's choice is the decision of the largest logit, the first of equal ones. The graph itself lowers the
+    logits of what the mask does not allow by 1e8.
+
+    Args:
+        model: the ONNX file's bytes; nothing is read from disk.
+        width, size: components of the observation, and number of decisions.
+        source: what errors call the file.
+
+    Raises:
+        ShopfloorError: as `OnnxPolicy`.
+    """
+
+    @property
+    def interface(self) -> Interface:
+        """Inputs and outputs of the graph: name and components."""
+        return [(INPUT, self.width), (MASK_INPUT, self.size)], [(LOGITS, self.size)]
+
+    def __call__(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Logits (size,) for an observation followed by a mask of 0 and 1, (width + size,)."""
+        row = observation[None]
+        (out,) = self._session.run((LOGITS,), {INPUT: row[:, : self.width], MASK_INPUT: row[:, self.width :]})
         return out[0].astype(np.float64)
 
 

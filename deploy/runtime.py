@@ -114,6 +114,11 @@ class ControllerRuntime:
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
     ):
+        if bundle.contract.decisions:
+            raise ShopfloorError(
+                f"{bundle.path} decides when it is asked and has no control rate, so that no fixed-rate loop can run "
+                "it; call it through shopfloor.deploy.decision.DecisionFunction"
+            )
         if max_holds < 1:
             raise ShopfloorError(f"max_holds must be at least 1, got {max_holds}")
         self.bundle = bundle

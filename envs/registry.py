@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import ShopfloorError
 
 if TYPE_CHECKING:
+    from .engine.core import BatchedCell
     from .engine.env import CellEnv
     from .engine.task import Task
     from .engine.vector_env import CellVectorEnv
@@ -41,15 +42,17 @@ TASKS: dict[str, str | type[Task]] = {
 class EventDriven(NamedTuple):
     """An environment whose steps are decisions, which take as long as they take, instead of control periods.
 
-    It has no control rate, no set-points and no physics, so that what is built on those (evaluation of controllers,
-    export, the twin, identification, the browser view) does not take it; `gymnasium.make` and `make_vec` do.
+    It has no control rate, no set-points and no physics, so that what is built on those (the twin and the controller
+    runtime, identification, the browser view) does not take it; `gymnasium.make` and `make_vec`, training, evaluation
+    and export do.
 
     Attributes:
-        task, env, vector_env: classes, relative to this package.
+        task, cell, env, vector_env: classes, relative to this package.
         max_steps: time limit in decisions.
     """
 
     task: str
+    cell: str
     env: str
     vector_env: str
     max_steps: int
@@ -58,6 +61,7 @@ class EventDriven(NamedTuple):
 EVENT_DRIVEN: dict[str, EventDriven] = {
     "ClusterTool-v0": EventDriven(
         "wafer.cluster.task:ClusterTool",
+        "wafer.cluster.cell:ClusterCell",
         "wafer.cluster.env:ClusterToolEnv",
         "wafer.cluster.env:ClusterToolVectorEnv",
         1000,
@@ -85,7 +89,7 @@ def task_class(env_id: str) -> type[Task]:
     if name in EVENT_DRIVEN:
         raise ShopfloorError(
             f"{NAMESPACE}/{name} is event driven: it has no control rate, which this needs; "
-            "use gymnasium.make or gymnasium.make_vec"
+            "it can be made, trained, evaluated, exported and rendered"
         )
     if name not in TASKS:
         close = difflib.get_close_matches(name, [*TASKS, *EVENT_DRIVEN], n=1, cutoff=0.3)
@@ -97,6 +101,19 @@ def task_class(env_id: str) -> type[Task]:
         return entry
     found: type[Task] = _load(entry)
     return found
+
+
+def declaration_class(env_id: str) -> type[Task]:
+    """What declares an environment, be it driven by a control rate or by events.
+
+    Raises:
+        ShopfloorError: if there is no such id.
+    """
+    if _plain(env_id) in EVENT_DRIVEN:
+        declaration: Any = event_driven_class(env_id)
+        found: type[Task] = declaration
+        return found
+    return task_class(env_id)
 
 
 def event_driven_class(env_id: str) -> type[ClusterTool]:
@@ -142,6 +159,11 @@ def task_arguments(env_id: str) -> dict[str, inspect.Parameter]:
     return arguments_of(task_class(env_id))
 
 
+def declaration_arguments(env_id: str) -> dict[str, inspect.Parameter]:
+    """The keyword arguments that any environment's declaration takes, by name."""
+    return arguments_of(declaration_class(env_id))
+
+
 def arguments_of(declaration: type) -> dict[str, inspect.Parameter]:
     """The keyword arguments that a class takes, by name."""
     parameters = inspect.signature(declaration.__init__).parameters  # type: ignore[misc]
@@ -155,11 +177,32 @@ def make_task(env_id: str, **kwargs: Any) -> Task:
     Raises:
         ShopfloorError: if the id or an argument is unknown.
     """
-    known = task_arguments(env_id)
+    task_class(env_id)  # refuses what is driven by events
+    return make_declaration(env_id, **kwargs)
+
+
+def make_declaration(env_id: str, **kwargs: Any) -> Task:
+    """Build what declares an environment: a task, or its counterpart that is driven by events (`task.decisions`).
+
+    Raises:
+        ShopfloorError: if the id or an argument is unknown.
+    """
+    known = declaration_arguments(env_id)
     for key in kwargs:
         if key not in known:
             raise _unknown_argument(env_id, key, list(known))
-    return task_class(env_id)(**kwargs)
+    return declaration_class(env_id)(**kwargs)
+
+
+def make_cell(task: Task, n: int, threads: int | None = None, randomization: object = None) -> BatchedCell:
+    """The cell of a declaration: n rows that physics steps, or that decide."""
+    from .engine.core import BatchedCell
+
+    if not task.decisions:
+        return BatchedCell(task, n, threads, randomization=randomization)
+    place = next(entry.cell for entry in EVENT_DRIVEN.values() if _load(entry.task) is type(task))
+    cell: BatchedCell = _load(place)(task, n, randomization=randomization)
+    return cell
 
 
 def make_env(env_id: str, **kwargs: Any) -> CellEnv:

@@ -15,7 +15,7 @@ import yaml
 from ..deploy.bundle import RUN_CONFIG
 from ..errors import ShopfloorError
 from .document import json_text
-from .evaluate import EPISODES, HELD_OUT_SEED, NUM_ENVS
+from .evaluate import EPISODES, HELD_OUT_SEED, NUM_ENVS, NUM_LOTS
 from .policies import SCRIPTED
 from .report import evaluate_named, print_evaluation
 
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--randomization", metavar="SPLIT", help="train, corners, ood_near, ood_far, structural, or a spec's file"
     )
-    parser.add_argument("--num-envs", type=int, default=NUM_ENVS, help="episodes at a time (%(default)s)")
+    parser.add_argument("--num-envs", type=int, help=f"episodes at a time ({NUM_ENVS}, or {NUM_LOTS} where actions are decisions)")
     parser.add_argument("--threads", type=int, help="threads of physics; default: all cores")
     parser.add_argument("--out", metavar="FILE", help="where the result goes (evaluation.json of the run)")
     return parser

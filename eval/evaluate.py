@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..envs.engine.core import BatchedCell
 from ..envs.engine.task import Task
 from ..envs.randomness import MAX_SEED
+from ..envs.registry import make_cell
 from ..errors import ShopfloorError
 from .policies import Policy
 from .statistics import CONFIDENCE, bootstrap_median, clopper_pearson, wilson
@@ -22,6 +23,8 @@ from .statistics import CONFIDENCE, bootstrap_median, clopper_pearson, wilson
 HELD_OUT_SEED = 1_000_000
 EPISODES = 500
 NUM_ENVS = 32
+# lots that are decided at a time: without physics, more of them at once cost hardly more
+NUM_LOTS = 512
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class EpisodeRecord:
     Attributes:
         seed: of the episode, which is the first one of that seed.
         success: whether the task was achieved.
-        steps: control steps.
+        steps: control steps, or decisions.
         termination_reason: why it ended.
         total_reward: sum of rewards.
         metrics: the task's metrics at the end, NaN where they have no meaning.
@@ -69,7 +72,7 @@ def evaluate(
     task: Task,
     seeds: Sequence[int],
     *,
-    num_envs: int = NUM_ENVS,
+    num_envs: int | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
     randomization: object = None,
@@ -82,16 +85,18 @@ def evaluate(
         policy: the policy.
         task: the task; a fresh one, since it is bound to a cell here.
         seeds: distinct seeds.
-        num_envs: episodes that run at the same time.
+        num_envs: episodes that run at the same time; None chooses by the kind of task.
         threads: size of the stepping pool; None chooses from the machine.
         progress: called with the number of episodes finished so far.
         randomization: where the plants are drawn from, as `gymnasium.make` takes it; None for the nominal one.
     """
     if len(set(seeds)) != len(seeds) or not seeds:
         raise ShopfloorError("an evaluation needs seeds, and each of them once")
+    if num_envs is None:
+        num_envs = NUM_LOTS if task.decisions else NUM_ENVS
     if num_envs < 1:
         raise ShopfloorError(f"num_envs must be at least 1, got {num_envs}")
-    cell = BatchedCell(task, min(num_envs, len(seeds)), threads, randomization=randomization)
+    cell = make_cell(task, min(num_envs, len(seeds)), threads, randomization=randomization)
     waiting = list(reversed(seeds))
     total_reward = np.zeros(cell.n)
     records: dict[int, EpisodeRecord] = {}
@@ -172,8 +177,14 @@ def summarize(records: Sequence[EpisodeRecord], task: Task) -> dict[str, Any]:
         },
         "reasons": dict(Counter(r.termination_reason for r in records).most_common()),
         "total_reward": {"mean": math.fsum(r.total_reward for r in records) / count},
-        "duration_s": {"median": float(np.median([r.steps for r in records])) * task.timing.control_dt},
+        **_durations(float(np.median([r.steps for r in records])), task),
     }
+
+
+def _durations(steps: float, task: Task) -> dict[str, Any]:
+    if task.decisions:  # which take as long as they take
+        return {"decisions": {"median": steps}}
+    return {"duration_s": {"median": steps * task.timing.control_dt}}
 
 
 def _median(values: Sequence[float]) -> float | None:

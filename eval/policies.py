@@ -15,18 +15,20 @@ from ..envs.engine.expert import Expert
 from ..envs.engine.task import Task
 from ..envs.randomness import KeyedRandom
 from ..errors import ShopfloorError
+from .decisions import DecidingBundle, scripted_decisions
 
 Array = NDArray[np.float64]
+Commands = NDArray[np.float64] | NDArray[np.int64]
 Index = NDArray[np.intp]
 
-SCRIPTED = ("expert", "oracle", "random", "zero")
+SCRIPTED = ("expert", "oracle", "random", "zero", "first_come")
 
 
 class Policy(Protocol):
     """Something that commands the rows of a cell. A row's set-points must not depend on the other rows.
 
     Attributes:
-        kind: "bundle", "expert", "oracle", "random" or "zero".
+        kind: "bundle", or one of `SCRIPTED`.
         privileged: whether it knows what a deployed policy cannot know.
     """
 
@@ -36,8 +38,8 @@ class Policy(Protocol):
     def reset(self, cell: BatchedCell, rows: Index) -> None:
         """Prepare for the episodes that begin in `rows`."""
 
-    def act(self, cell: BatchedCell, rows: Index) -> Array:
-        """Set-points (n, size) of which those of `rows` are used."""
+    def act(self, cell: BatchedCell, rows: Index) -> Commands:
+        """Set-points (n, size), or decisions (n, 1), of which those of `rows` are used."""
 
 
 class BundlePolicy:
@@ -136,17 +138,24 @@ def find_bundle(name: str) -> Bundle | None:
     return Bundle.load(folder)
 
 
+def bundle_policy(bundle: Bundle) -> Policy:
+    """The policy of a bundle, which commands set-points or decides."""
+    return DecidingBundle(bundle) if bundle.contract.decisions else BundlePolicy(bundle)
+
+
 def scripted(kind: str, task: Task) -> Policy:
     """A scripted policy of a task.
 
     Raises:
         ShopfloorError: if the task has none of that kind.
     """
+    if task.decisions:
+        return scripted_decisions(kind, task)
     if kind == "random":
         return RandomPolicy()
     if kind == "zero":
         return ZeroPolicy()
-    expert = task.expert() if kind == "expert" else task.oracle()
+    expert = {"expert": task.expert, "oracle": task.oracle}.get(kind, lambda: None)()
     if expert is None:
         raise ShopfloorError(f"{type(task).__name__} has no {kind}")
     return ScriptedPolicy(kind, expert)

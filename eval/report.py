@@ -21,10 +21,10 @@ from ..contract import check_compatible, plain
 from ..deploy.bundle import Bundle
 from ..envs.engine.describe import canonical_id, contract_of
 from ..envs.randomization import choose
-from ..envs.registry import env_ids, make_task
+from ..envs.registry import env_ids, event_driven_ids, make_declaration
 from ..errors import ShopfloorError
-from .evaluate import EPISODES, HELD_OUT_SEED, NUM_ENVS, evaluate, held_out_seeds, summarize
-from .policies import BundlePolicy, find_bundle, scripted
+from .evaluate import EPISODES, HELD_OUT_SEED, evaluate, held_out_seeds, summarize
+from .policies import bundle_policy, find_bundle, scripted
 
 SCHEMA_VERSION = 1
 PACKAGES = ("numpy", "mujoco", "onnxruntime")
@@ -37,7 +37,7 @@ def evaluate_named(
     *,
     episodes: int = EPISODES,
     first_seed: int = HELD_OUT_SEED,
-    num_envs: int = NUM_ENVS,
+    num_envs: int | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
     randomization: object = None,
@@ -45,7 +45,7 @@ def evaluate_named(
     """Evaluate a policy by name and return the content of an evaluation.json, as plain data.
 
     Args:
-        policy: a bundle's folder, a run's folder, "expert", "oracle", "random" or "zero".
+        policy: a bundle's folder, a run's folder, or one of `policies.SCRIPTED`.
         env_id: the environment; None for the one the bundle was trained in.
         task_kwargs: its task arguments; None for the bundle's, or the defaults.
         episodes, first_seed: which held-out seeds.
@@ -59,7 +59,7 @@ def evaluate_named(
     seeds = held_out_seeds(episodes, first_seed)
     bundle = find_bundle(str(policy))
     env_id, kwargs = _environment(bundle, env_id, task_kwargs)
-    task = make_task(env_id, **kwargs)
+    task = make_declaration(env_id, **kwargs)
     offered = contract_of(task, env_id, kwargs)
     self_test = None
     if bundle is not None:
@@ -69,7 +69,7 @@ def evaluate_named(
             raise ShopfloorError(f"{bundle.path} was not trained for this environment:{listed}")
         self_test = bundle.self_test().note
     chosen = choose(randomization, task.randomization)
-    subject = BundlePolicy(bundle) if bundle is not None else scripted(str(policy), task)
+    subject = scripted(str(policy), task) if bundle is None else bundle_policy(bundle)
     begin = time.perf_counter()
     records = evaluate(
         subject, task, seeds, num_envs=num_envs, threads=threads, progress=progress, randomization=chosen
@@ -112,7 +112,7 @@ def _environment(
     bundle: Bundle | None, env_id: str | None, task_kwargs: Mapping[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
     if bundle is None and env_id is None:
-        raise ShopfloorError(f"name the environment with --env; there are: {', '.join(env_ids())}")
+        raise ShopfloorError(f"name the environment with --env; there are: {', '.join([*env_ids(), *event_driven_ids()])}")
     contract = None if bundle is None else bundle.contract
     name = canonical_id(env_id) if env_id is not None else contract.env_id if contract is not None else ""
     if task_kwargs is None and contract is not None and contract.env_id == name:

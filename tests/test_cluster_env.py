@@ -22,11 +22,11 @@ from shopfloor.assets.cells import cluster_tool
 from shopfloor.envs.randomization import SPLITS, load_spec
 from shopfloor.envs.registry import env_ids, event_driven_ids, make_task, make_vector_env, task_class
 from shopfloor.envs.wafer.cluster.bounds import lot_bound
-from shopfloor.envs.wafer.cluster.cell import WAITS, ClusterCell
+from shopfloor.envs.wafer.cluster.cell import ClusterCell
 from shopfloor.envs.wafer.cluster.env import ClusterToolEnv, ClusterToolVectorEnv
 from shopfloor.envs.wafer.cluster.pictures import WAFERS
 from shopfloor.envs.wafer.cluster.policies import random_valid
-from shopfloor.envs.wafer.cluster.task import FLOWS, ClusterTool
+from shopfloor.envs.wafer.cluster.task import FLOWS, WAITS, ClusterTool
 from shopfloor.errors import ShopfloorError
 
 ID = "shopfloor/ClusterTool-v0"
@@ -235,7 +235,7 @@ def test_a_state_of_other_rows_is_refused():
 def test_a_masked_action_costs_a_second_and_changes_nothing_else():
     env = vector(2)
     env.reset(seed=2)
-    swap = list(env.cell.action_names()).index("swap process_1")
+    swap = env.task.decisions.index("swap process_1")
     before = env.cell.simulator.save()
     bound = env.cell.bound.copy()
     _, reward, _, _, info = env.step(np.array([swap, env.cell.num_actions - len(WAITS)]))

@@ -18,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 
-from ..envs.registry import EVENT_DRIVEN, NAMESPACE, TASKS, task_class
+from ..envs.registry import EVENT_DRIVEN, NAMESPACE, TASKS
 from ..errors import ShopfloorError
 from .config import Linear, TrainConfig
 
@@ -48,15 +48,13 @@ def find(target: str) -> Path | str:
     if target in available():
         return CONFIG_DIR / f"{target}.yaml"
     name = target.removeprefix(f"{NAMESPACE}:").removeprefix(f"{NAMESPACE}/")
-    if name in TASKS:
+    if name in TASKS or name in EVENT_DRIVEN:
         path = CONFIG_DIR / f"{_snake(name)}.yaml"
         return path if path.is_file() else f"{NAMESPACE}/{name}"
-    if name in EVENT_DRIVEN:
-        task_class(name)  # says why it cannot be trained here
-    near = nearest(name, [*TASKS, *available()])
+    near = nearest(name, [*TASKS, *EVENT_DRIVEN, *available()])
     raise ShopfloorError(
         f"no environment or config {target!r}; {f'did you mean {near}? ' if near else ''}"
-        f"environments: {', '.join(TASKS)}; configs: {', '.join(available())}; or give the path of a YAML file"
+        f"environments: {', '.join([*TASKS, *EVENT_DRIVEN])}; configs: {', '.join(available())}; or give the path of a YAML file"
     )
 
 

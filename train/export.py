@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from stable_baselines3 import PPO, SAC
@@ -25,14 +26,15 @@ from torch import nn
 
 from .. import __version__
 from ..contract import Contract, ObservationAssembler, Provenance
-from ..deploy.bundle import CONTRACT_FILE, GOLDEN_FILE, POLICY_FILE, RUN_BUNDLE, Golden, write_bundle
-from ..deploy.policy import INPUT, OUTPUT, OnnxPolicy, arithmetic
+from ..deploy.bundle import CONTRACT_FILE, GOLDEN_FILE, LOGIT_RANGE, POLICY_FILE, RUN_BUNDLE, Golden, write_bundle
+from ..deploy.decision import choose
+from ..deploy.policy import INPUT, LOGITS, MASK_INPUT, OUTPUT, DecisionPolicy, OnnxPolicy, arithmetic
 from ..deploy.twin import MujocoTwin
 from ..envs.engine.describe import canonical_id, contract_of, fingerprint
 from ..envs.engine.task import Task
-from ..envs.registry import make_task, task_arguments
+from ..envs.registry import declaration_arguments, make_cell, make_declaration
 from ..errors import ShopfloorError
-from .policy import ChannelNormalizer
+from .policy import MASK, MASKED, ChannelNormalizer
 from .run_dir import BEST, RunDir
 
 # pinned: a controller's ONNX Runtime may be older than the library that writes the file
@@ -69,15 +71,9 @@ class GraphBuilder:
         self.last = result
         return result
 
-    def model(self, width: int, size: int) -> bytes:
-        """The finished file."""
-        graph = helper.make_graph(
-            self.nodes,
-            "policy",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["batch", width])],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", size])],
-            self.weights,
-        )
+    def model(self, inputs: Mapping[str, int], outputs: Mapping[str, int]) -> bytes:
+        """The finished file; `inputs` and `outputs` are numbers of components by name."""
+        graph = helper.make_graph(self.nodes, "policy", _values(inputs), _values(outputs), self.weights)
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="shopfloor")
         onnx.checker.check_model(model, full_check=True)
@@ -85,13 +81,19 @@ class GraphBuilder:
         return data
 
 
+def _values(sizes: Mapping[str, int]) -> list[onnx.ValueInfoProto]:
+    return [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size]) for name, size in sizes.items()]
+
+
 def build_graph(learner: PPO | SAC, contract: Contract) -> bytes:
-    """The deterministic policy as an ONNX file: raw readings in, set-points in physical units out.
+    """The deterministic policy as an ONNX file: raw readings in, set-points in physical units or logits out.
 
     Raises:
         ShopfloorError: if the policy observes something else than the contract's readings, or has a layer that has no
             counterpart here.
     """
+    if contract.decisions:
+        return _decision_graph(learner, contract)
     normalizer, layers, squashed = _parts(learner)
     offset, scale = _affine(normalizer, contract)
     builder = GraphBuilder()
@@ -109,7 +111,26 @@ def build_graph(learner: PPO | SAC, contract: Contract) -> bytes:
     inner_low, inner_high = _inside(low, high)
     builder.node("Max", builder.constant("low", inner_low))
     builder.node("Min", builder.constant("high", inner_high), output=OUTPUT)
-    return builder.model(contract.width, len(contract.action))
+    return builder.model({INPUT: contract.width}, {OUTPUT: len(contract.action)})
+
+
+def _decision_graph(learner: PPO | SAC, contract: Contract) -> bytes:
+    """Readings and mask in, logits out, with those of what is not allowed lowered as in training."""
+    normalizer, layers, _ = _parts(learner)
+    offset, scale = _affine(normalizer, contract)
+    builder = GraphBuilder()
+    builder.node("Sub", builder.constant("offset", offset))
+    parts = {"observation": builder.node("Div", builder.constant("scale", scale)), MASK: MASK_INPUT}
+    assert isinstance(normalizer, ChannelNormalizer)
+    builder.last, *others = [parts[key] for key in normalizer.keys]
+    builder.node("Concat", *others, axis=1)
+    for index, layer in enumerate(layers):
+        _append(builder, layer, index)
+    logits, builder.last = builder.last, MASK_INPUT
+    builder.node("Sub", builder.constant("one", np.array(1.0, dtype=np.float32)))
+    builder.node("Mul", builder.constant("masked", np.array(MASKED, dtype=np.float32)))
+    builder.node("Add", logits, output=LOGITS)
+    return builder.model({INPUT: contract.width, MASK_INPUT: contract.outputs}, {LOGITS: contract.outputs})
 
 
 def _inside(low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[Weights, Weights]:
@@ -131,12 +152,14 @@ def _parts(learner: PPO | SAC) -> tuple[nn.Module, list[nn.Module], bool]:
 
 def _affine(normalizer: nn.Module, contract: Contract) -> tuple[Weights, Weights]:
     """Offset and scale (width,) of the policy, checked against the contract."""
-    if not isinstance(normalizer, ChannelNormalizer) or normalizer.keys != [""]:
+    expected_keys = {"observation", MASK} if contract.decisions else {""}
+    if not isinstance(normalizer, ChannelNormalizer) or set(normalizer.keys) != expected_keys:
         raise ShopfloorError(
-            "only policies that observe the flat vector of the policy group can be exported; this one observes "
-            f"{getattr(normalizer, 'keys', type(normalizer).__name__)}"
+            "only policies that observe the flat vector of the policy group, and a mask if they decide, can be "
+            f"exported; this one observes {getattr(normalizer, 'keys', type(normalizer).__name__)}"
         )
-    offset, scale = (getattr(normalizer, name).cpu().numpy() for name in ("offset_0", "scale_0"))
+    index = normalizer.keys.index("observation") if contract.decisions else 0
+    offset, scale = (getattr(normalizer, f"{name}_{index}").cpu().numpy() for name in _AFFINE)
     declared = [np.concatenate([np.tile(getattr(t, k), t.history) for t in contract.observation]) for k in _AFFINE]
     for found, expected in zip((offset, scale), declared, strict=True):
         if found.shape != expected.shape or not np.array_equal(found, expected.astype(np.float32)):
@@ -184,11 +207,18 @@ def golden_observations(contract: Contract) -> NDArray[np.float32]:
     random = np.random.Generator(np.random.Philox(key=0))
     corners = np.where(random.random((GOLDEN_CORNERS, contract.width)) < 0.5, low, high)
     inner = low + (high - low) * random.random((GOLDEN_PAIRS - GOLDEN_CORNERS - 3, contract.width))
-    return np.concatenate(([low, high, offset], corners, inner)).astype(np.float32)
+    observations = np.concatenate(([low, high, offset], corners, inner)).astype(np.float32)
+    if not contract.decisions:
+        return observations
+    mask = random.random((GOLDEN_PAIRS, len(contract.decisions))) < 0.5
+    mask[np.arange(GOLDEN_PAIRS), random.integers(len(contract.decisions), size=GOLDEN_PAIRS)] = True
+    return np.concatenate((observations, mask), axis=1, dtype=np.float32)
 
 
 def play_trace(policy: OnnxPolicy, task: Task, contract: Contract, seed: int) -> tuple[Weights, Weights]:
-    """Observations and set-points of one episode on the twin."""
+    """Observations and set-points of one episode on the twin, or inputs and logits of one that is decided."""
+    if contract.decisions:
+        return _play_decisions(policy, task, seed)
     twin = MujocoTwin.from_task(task, contract.env_id, contract.task_kwargs)
     assemble = ObservationAssembler(contract.observation)
     observations, setpoints = [], []
@@ -200,24 +230,53 @@ def play_trace(policy: OnnxPolicy, task: Task, contract: Contract, seed: int) ->
     return np.stack(observations), np.stack(setpoints).astype(np.float32)
 
 
+def _play_decisions(policy: OnnxPolicy, task: Task, seed: int) -> tuple[Weights, Weights]:
+    cell: Any = make_cell(task, 1)
+    cell.reset(None, np.array([seed], dtype=np.int64))
+    inputs, outputs = [], []
+    while not (cell.terminated[0] or cell.truncated[0]):
+        inputs.append(np.concatenate((cell.observation()[0], cell.mask[0]), dtype=np.float32))
+        outputs.append(policy(inputs[-1]))
+        cell.step(np.array([[choose(outputs[-1], cell.mask[0])]]))
+    return np.stack(inputs), np.stack(outputs).astype(np.float32)
+
+
 def check_parity(
     learner: PPO | SAC, contract: Contract, observations: NDArray[np.float32], setpoints: NDArray[np.float32]
 ) -> float:
-    """Largest difference between the learner's own set-points and the graph's, as a share of the range.
+    """Largest difference between the learner's own set-points, or logits, and the graph's, as a share of the range.
 
     Raises:
         ShopfloorError: if it exceeds `PARITY_TOLERANCE`.
     """
-    actions, _ = learner.predict(observations, deterministic=True)
-    low, high = contract.setpoint_bounds
-    own = 0.5 * (low + high) + 0.5 * (high - low) * np.clip(actions.astype(np.float64), -1.0, 1.0)
-    error = float(np.max(np.abs(own - setpoints) / (high - low)))
+    if contract.decisions:
+        error = _logit_difference(learner, contract, observations, setpoints)
+    else:
+        actions, _ = learner.predict(observations, deterministic=True)
+        low, high = contract.setpoint_bounds
+        own = 0.5 * (low + high) + 0.5 * (high - low) * np.clip(actions.astype(np.float64), -1.0, 1.0)
+        error = float(np.max(np.abs(own - setpoints) / (high - low)))
     if not error <= PARITY_TOLERANCE:
         raise ShopfloorError(
             f"the exported graph differs from the policy by {error:.2g} of the range (at most {PARITY_TOLERANCE:g} is "
             "float32 rounding); the export was not written"
         )
     return error
+
+
+def _logit_difference(
+    learner: PPO | SAC, contract: Contract, observations: NDArray[np.float32], logits: NDArray[np.float32]
+) -> float:
+    """Largest difference of log-probabilities of allowed decisions, which logits determine up to a constant."""
+    assert isinstance(learner, PPO)
+    mask = observations[:, contract.width :]
+    parts = {"observation": observations[:, : contract.width], MASK: mask}
+    tensors, _ = learner.policy.obs_to_tensor(parts)
+    with torch.no_grad():
+        own = learner.policy.get_distribution(tensors).distribution.logits.cpu().numpy()
+    normalized = logits - np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
+    normalized -= logits.max(axis=1, keepdims=True)
+    return float(np.max(np.abs(own - normalized)[mask > 0.0]) / LOGIT_RANGE)
 
 
 def export_learner(
@@ -251,7 +310,7 @@ def export_learner(
     )
     contract = replace(contract_of(task, env_id, task_kwargs), provenance=origin)
     model = build_graph(learner, contract)
-    policy = OnnxPolicy(model, contract.width, len(contract.action))
+    policy = (DecisionPolicy if contract.decisions else OnnxPolicy)(model, contract.width, contract.outputs)
     observations = golden_observations(contract)
     setpoints = np.stack([policy(o) for o in observations]).astype(np.float32)
     seen, commanded = play_trace(policy, task, contract, TRACE_SEED)
@@ -286,9 +345,9 @@ def export_run(path: str | Path, out: str | Path | None = None, checkpoint: str 
     """
     run = RunDir(path)
     env_id = canonical_id(run.config.env.id)
-    known = task_arguments(env_id)
+    known = declaration_arguments(env_id)
     task_kwargs = {k: v for k, v in run.config.env.kwargs.items() if k in known}
-    task = make_task(env_id, **task_kwargs)
+    task = make_declaration(env_id, **task_kwargs)
     manifest = run.manifest()
     trained_on, now = manifest["environment"]["fingerprint"], fingerprint(task)
     if trained_on != now:
@@ -334,5 +393,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     folder, error = export_run(arguments.run, arguments.out, arguments.checkpoint)
     print(f"bundle written to {folder}; it differs from the original by at most {error:.1g} of the range")
-    print(f"  shopfloor eval {folder}\n  shopfloor run {folder}")
+    print(f"  shopfloor eval {folder}")
+    if not Contract.from_json((folder / CONTRACT_FILE).read_text()).decisions:  # which no fixed-rate loop runs
+        print(f"  shopfloor run {folder}")
     return 0

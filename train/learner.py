@@ -10,10 +10,13 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3 import PPO, SAC
 from torch import nn
 
+from ..envs.engine.core import BatchedCell
+from ..envs.engine.task import Task
 from ..envs.engine.vector_env import CellVectorEnv
 from ..envs.registry import make_vector_env
+from ..errors import ShopfloorError
 from .config import TrainConfig
-from .policy import ChannelNormalizer, normalization
+from .policy import MASK, ChannelNormalizer, MaskedPolicy, normalization
 from .sb3_adapter import CellVecEnv
 
 Learner = PPO | SAC
@@ -36,7 +39,7 @@ def make_learner(config: TrainConfig, venv: CellVecEnv) -> Learner:
     """The learner of a config, with fresh weights; seeds Python, numpy, torch and the environment."""
     section: Any = config.ppo if config.algorithm == "ppo" else config.sac
     learner: Learner = (PPO if config.algorithm == "ppo" else SAC)(
-        policy="MultiInputPolicy" if isinstance(venv.observation_space, spaces.Dict) else "MlpPolicy",
+        policy=policy_class(config, venv.observation_space),
         env=venv,
         policy_kwargs=policy_arguments(config, venv.env),
         seed=config.seed,
@@ -47,6 +50,23 @@ def make_learner(config: TrainConfig, venv: CellVecEnv) -> Learner:
     return learner
 
 
+def policy_class(config: TrainConfig, space: spaces.Space[Any]) -> str | type[MaskedPolicy]:
+    """The policy of Stable-Baselines3 that an observation space asks for.
+
+    Raises:
+        ShopfloorError: if the algorithm cannot decide among numbered actions.
+    """
+    if not isinstance(space, spaces.Dict):
+        return "MlpPolicy"
+    if MASK not in space.spaces:
+        return "MultiInputPolicy"
+    if config.algorithm != "ppo":
+        raise ShopfloorError(
+            f"{config.env.id} decides among numbered actions, which {config.algorithm} cannot; use algorithm: ppo"
+        )
+    return MaskedPolicy
+
+
 def policy_arguments(config: TrainConfig, env: CellVectorEnv) -> dict[str, Any]:
     """`policy_kwargs` of the config's network for an environment."""
     arguments: dict[str, Any] = {
@@ -54,7 +74,7 @@ def policy_arguments(config: TrainConfig, env: CellVectorEnv) -> dict[str, Any]:
         "activation_fn": ACTIVATIONS[config.network.activation],
         "features_extractor_class": ChannelNormalizer,
         "features_extractor_kwargs": {
-            "normalization": normalization(env.cell, env.groups, env.single_observation_space)
+            "normalization": normalization(_declaring(env), env.groups, env.single_observation_space)
         },
     }
     if config.algorithm == "ppo":
@@ -62,3 +82,8 @@ def policy_arguments(config: TrainConfig, env: CellVectorEnv) -> dict[str, Any]:
         # one fused kernel an optimizer step; networks this small spend more time on calls than on numbers
         arguments["optimizer_kwargs"] = {"eps": 1e-5, "fused": True}
     return arguments
+
+
+def _declaring(env: CellVectorEnv) -> BatchedCell | Task:
+    """What declares the channels: the cell, and for decisions, which have no physics to randomize, the task."""
+    return env.cell if isinstance(env.cell, BatchedCell) else env.task

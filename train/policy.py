@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.policies import MultiInputActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 from ..envs.engine.core import BatchedCell
@@ -15,6 +17,9 @@ from ..envs.engine.task import Task
 from ..envs.sensing import Channel
 
 Affine = tuple[list[float], list[float]]
+
+MASK = "action_mask"  # key of the mask in the observations of environments whose actions are decisions
+MASKED = 1e8  # by which the logit of a decision that is not allowed is lowered: its probability is 0 in float32
 
 
 class ChannelNormalizer(BaseFeaturesExtractor):
@@ -53,22 +58,60 @@ class ChannelNormalizer(BaseFeaturesExtractor):
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
+class MaskedPolicy(MultiInputActorCriticPolicy):
+    """A policy that decides among the actions that the mask in its observation allows.
+
+    The logits of the others are lowered so far that they are never drawn, add nothing to the entropy and get no
+    gradient (S. Huang and S. Ontañón, "A closer look at invalid action masking in policy gradient algorithms", FLAIRS
+    2022). The mask is part of the observation, so that a learner collects, stores and updates with it as with any
+    other reading; it is also an input of the networks.
+    """
+
+    def forward(
+        self, obs: Any, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Actions (batch,), values (batch, 1) and log-probabilities (batch,)."""
+        latent, latent_vf = self.mlp_extractor(self.extract_features(obs))
+        distribution = self._decision(latent, obs)
+        actions = distribution.get_actions(deterministic=deterministic)
+        return actions, self.value_net(latent_vf), distribution.log_prob(actions)
+
+    def evaluate_actions(
+        self, obs: Any, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Values (batch, 1), log-probabilities (batch,) of given actions, and entropies (batch,)."""
+        latent, latent_vf = self.mlp_extractor(self.extract_features(obs))
+        distribution = self._decision(latent, obs)
+        return self.value_net(latent_vf), distribution.log_prob(actions), distribution.entropy()
+
+    def get_distribution(self, obs: Any) -> Distribution:
+        """The distribution of actions."""
+        return self._decision(self.mlp_extractor.forward_actor(self.extract_features(obs)), obs)
+
+    def _decision(self, latent: torch.Tensor, obs: Any) -> Distribution:
+        logits = self.action_net(latent) + MASKED * (obs[MASK].to(latent.dtype) - 1.0)
+        return self.action_dist.proba_distribution(action_logits=logits)
+
+
 def normalization(source: BatchedCell | Task, groups: Sequence[str], space: spaces.Space[Any]) -> dict[str, Affine]:
     """Offset and scale of every observation component, as `ChannelNormalizer` takes them.
 
     Args:
         source: the cell, or its task where no privileged channel is observed: there the cell adds its randomization.
         groups: the channel groups in the observation, in order.
-        space: the observation space. Goals are positions in m and quaternions, of order one, and stay as they are.
+        space: the observation space. Goals are positions in m and quaternions, of order one, and stay as they are, and
+            so do masks.
     """
     if not isinstance(space, spaces.Dict):
         return {"": _affine(_channels(source, groups[0]))}
     names = {g: g for g in groups}
-    goal_size = (source.task if isinstance(source, BatchedCell) else source).goal_size
-    if goal_size:
+    if "observation" in space.spaces:  # beside goals, or beside a mask
         names = {"observation": groups[0], **{g: g for g in groups[1:]}}
-    unity = [0.0] * goal_size, [1.0] * goal_size
-    return {key: _affine(_channels(source, names[key])) if key in names else unity for key in space.spaces}
+    sizes = {key: int(np.prod(part.shape or ())) for key, part in space.spaces.items()}
+    return {
+        key: _affine(_channels(source, names[key])) if key in names else ([0.0] * size, [1.0] * size)
+        for key, size in sizes.items()
+    }
 
 
 def _channels(source: BatchedCell | Task, group: str) -> Sequence[Channel]:

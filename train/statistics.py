@@ -52,10 +52,13 @@ class EpisodeStatistics:
         if self._steps:
             out.update({f"reward/{name}": total / self._steps for name, total in self._terms.items()})
         if self._finished:
-            dt = self.task.timing.control_dt
             out["rollout/success_rate"] = _mean([i["is_success"] for i in self._finished])
             out["rollout/return"] = _mean([i["episode"]["r"] for i in self._finished])
-            out["rollout/length_s"] = _mean([i["episode"]["l"] * dt for i in self._finished])
+            steps = _mean([i["episode"]["l"] for i in self._finished])
+            if self.task.decisions:  # which have no length of their own
+                out["rollout/length_decisions"] = steps
+            else:
+                out["rollout/length_s"] = steps * self.task.timing.control_dt
             for name, metric in self.task.metrics.items():
                 values = np.array([i["metrics"][name] for i in self._finished], dtype=np.float64)  # None is NaN
                 if np.isfinite(values).any():

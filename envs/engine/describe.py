@@ -10,7 +10,7 @@ from typing import Any
 from ...contract import SCHEMA_VERSION, Contract, ObservationTerm, SetpointTerm, plain, sha256_of
 from ...errors import ShopfloorError
 from ..control import ActionInterface
-from ..registry import NAMESPACE, env_ids, task_arguments
+from ..registry import NAMESPACE, declaration_arguments, env_ids, event_driven_ids
 from ..sensing import POLICY, Channel
 from .core import BatchedCell
 from .task import Task
@@ -26,18 +26,12 @@ def fingerprint(task: Task) -> str:
     asset files) and the declaration: timing, channels, action interface with its limits, rewards, metrics, start
     distribution, success and failures. Floats enter in their shortest exact form, so it is the same in every process
     and on every machine. Code is not covered: what changes behaviour through code needs a new version of the id.
+    Where actions are decisions, there is neither physics nor timing, and the decisions stand for them.
     """
-    spec = task.cell(visual=False)
-    spec.compile()
-    action = task.make_action()
     return sha256_of(
         {
-            "model": spec.to_xml(),
-            "assets": {name: hashlib.sha256(data).hexdigest() for name, data in spec.assets.items()},
-            "timing": _fields(task.timing),
+            **({"decisions": list(task.decisions)} if task.decisions else _plant(task)),
             "channels": [_fields(c) for c in task.channels],
-            "action": {"interface": action.name, "limits": plain(action.limits(), "limits")},
-            "setpoints": [_fields(t) for t in action.terms],
             "rewards": {name: reward.weight for name, reward in task.rewards.items()},
             "metrics": {name: _fields(metric) for name, metric in task.metrics.items()},
             "main_metric": task.main_metric,
@@ -47,6 +41,20 @@ def fingerprint(task: Task) -> str:
             "goal_size": task.goal_size,
         }
     )
+
+
+def _plant(task: Task) -> dict[str, Any]:
+    """Physics, rates and commands of a task."""
+    spec = task.cell(visual=False)
+    spec.compile()
+    action = task.make_action()
+    return {
+        "model": spec.to_xml(),
+        "assets": {name: hashlib.sha256(data).hexdigest() for name, data in spec.assets.items()},
+        "timing": _fields(task.timing),
+        "action": {"interface": action.name, "limits": plain(action.limits(), "limits")},
+        "setpoints": [_fields(t) for t in action.terms],
+    }
 
 
 def contract_of(source: BatchedCell | Task, env_id: str, task_kwargs: Mapping[str, Any] | None = None) -> Contract:
@@ -61,31 +69,44 @@ def contract_of(source: BatchedCell | Task, env_id: str, task_kwargs: Mapping[st
         ShopfloorError: if the task has no channels in the policy group or an argument has no JSON form.
     """
     task = source.task if isinstance(source, BatchedCell) else source
-    action: ActionInterface = task.make_action()
     channels = [c for c in task.channels if c.group == POLICY]
     if not channels:
         raise ShopfloorError(f"{env_id} has no channels in the group {POLICY!r}, so there is nothing to read")
-    return Contract(
+    bare = Contract(
         schema_version=SCHEMA_VERSION,
         env_id=env_id,
         task_kwargs=plain(_all_arguments(env_id, task_kwargs or {}), "task_kwargs"),
         fingerprint=fingerprint(task),
+        control_hz=0.0,
+        timestep_s=0.0,
+        decimation=0,
+        interface="decision",
+        limits={},
+        # the simulation computes a command in no time: it acts from the tick at which its readings were taken
+        expected_latency_s=0.0,
+        observation=tuple(_observation_term(c, 0.0) for c in channels),
+        action=(),
+        decisions=task.decisions,
+    )
+    if task.decisions:
+        return bare
+    action: ActionInterface = task.make_action()
+    return dataclasses.replace(
+        bare,
         control_hz=float(task.timing.control_hz),
         timestep_s=float(task.timing.timestep_s),
         decimation=task.timing.substeps,
         interface=action.name,
         limits=plain(action.limits(), "limits"),
-        # the simulation computes a command in no time: it acts from the tick at which its readings were taken
-        expected_latency_s=0.0,
         observation=tuple(_observation_term(c, task.timing.control_hz) for c in channels),
         action=tuple(SetpointTerm(t.name, t.unit, float(t.low), float(t.high), t.frame) for t in action.terms),
     )
 
 
 def _all_arguments(env_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    if env_id not in env_ids():
+    if env_id not in (*env_ids(), *event_driven_ids()):
         return dict(given)
-    defaults = {k: p.default for k, p in task_arguments(env_id).items() if p.default is not p.empty}
+    defaults = {k: p.default for k, p in declaration_arguments(env_id).items() if p.default is not p.empty}
     return {**defaults, **given}
 
 

@@ -184,6 +184,8 @@ class Task(ABC):
         references: literature and data sheets.
         randomization: the task's domain randomization, the name of a spec of `configs/randomization` or a path; None
             for a task without.
+        decisions: what the number of an action means, where actions are decisions, which take as long as they take
+            and come without a control rate; empty for all tasks of this class (see `registry.EventDriven`).
     """
 
     title: ClassVar[str] = ""
@@ -202,6 +204,7 @@ class Task(ABC):
     versions: ClassVar[Mapping[str, str]] = {}
     references: ClassVar[Sequence[str]] = ()
     randomization: str | None = None
+    decisions: ClassVar[tuple[str, ...]] = ()
 
     @property
     def render_fps(self) -> int:

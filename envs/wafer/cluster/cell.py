@@ -23,11 +23,10 @@ from .bounds import SECONDS_PER_HOUR, lot_bound
 from .channels import readings
 from .layout import Array, Bools, Ints
 from .pictures import Scene
-from .simulator import ACTION_NAMES, TOLERANCE, ClusterSimulator
-from .task import ClusterTool
+from .simulator import TOLERANCE, ClusterSimulator
+from .task import WAITS, ClusterTool
 from .tool import Tool
 
-WAITS = (1.0, 4.0, 16.0)  # s, rests whose end the scheduler chooses; they end earlier when a station becomes ready
 Rows = NDArray[np.intp]
 
 
@@ -70,7 +69,7 @@ class ClusterCell:
         self.tools: list[Tool] = [task.tool(first, k) for k in range(n)]
         self.simulator = ClusterSimulator(self.tools, task.shape)
         self.bound = np.array([lot_bound(tool) for tool in self.tools])
-        self.num_actions = self.simulator.num_actions + len(WAITS)
+        self.num_actions = len(task.decisions)
         self.mask = np.zeros((n, self.num_actions), bool)
         self.sim = Scene(self.simulator)
         self.reasons = (RUNNING, SUCCESS, TIME_LIMIT, *task.failure_texts)
@@ -234,16 +233,6 @@ class ClusterCell:
         values = readings(self.simulator, self.bound)
         row = np.concatenate([values[c.name] for c in self.task.channels], axis=1)
         return np.clip(row, self._low, self._high).astype(np.float32)
-
-    def action_names(self) -> list[str]:
-        """What each action does."""
-        sim = self.simulator
-        stations = self.task.channels[0].labels
-        names = [
-            f"{ACTION_NAMES[kind]} {stations[station]}"
-            for kind, station in zip(sim.kind.tolist(), sim.station.tolist(), strict=True)
-        ]
-        return [*names[:-1], "wait until a station becomes ready", *(f"wait at most {t:g} s" for t in WAITS)]
 
     def metrics(self) -> dict[str, Array]:
         """All metrics of all rows now, name -> (n,), NaN where they have no meaning yet."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,44 @@ ROUNDS = 20  # simulations of a lot that a plan may take
 GUARD = 2.0  # a stay must end this many spreads of the longest process before the window does
 SHARE = 0.3  # but no more than this share of the window
 PRICE = 0.2  # of a missed window, as a share of the lot time
+
+
+class Scheduler(Protocol):
+    """A scripted scheduler of the lots of a cell.
+
+    Attributes:
+        privileged: whether it knows what a policy cannot.
+    """
+
+    privileged: bool
+
+    def reset(self, cell: ClusterCell, rows: NDArray[np.intp]) -> None:
+        """Prepare for the lots that begin in `rows`."""
+
+    def act(self, cell: ClusterCell) -> Ints:
+        """Actions (n, 1), as `ClusterCell.step` takes them."""
+
+
+class Rule:
+    """A dispatching rule of `policies` as a scheduler: it looks at the present and plans nothing.
+
+    Args:
+        rule: gives an action of the simulator for each row.
+    """
+
+    privileged = False
+
+    def __init__(self, rule: Callable[[ClusterSimulator], Ints]) -> None:
+        self._rule = rule
+
+    def reset(self, cell: ClusterCell, rows: NDArray[np.intp]) -> None:
+        """There is nothing to remember."""
+
+    def act(self, cell: ClusterCell) -> Ints:
+        """Actions (n, 1) of the rule, which does not know the process times to come either."""
+        present = cell.simulator.branch(np.arange(cell.n))
+        present.forget()
+        return self._rule(present)[:, None]
 
 
 class Planner:

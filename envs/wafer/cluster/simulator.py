@@ -103,6 +103,13 @@ class State:
 _PER_STATION = ("module_wafer", "ready", "entered", "uses", "raw", "finished")
 
 
+def action_table(shape: Shape) -> tuple[Ints, Ints]:
+    """What the number of an action means: its kind and its station, both (actions,)."""
+    stations, locks = shape.stations, shape.locks
+    kind = np.repeat([PICK, PLACE, SWAP, VENT, WAIT], [stations, stations, stations, locks, 1])
+    return kind, np.concatenate([np.arange(stations)] * 3 + [np.arange(locks), [0]])
+
+
 class ClusterSimulator:
     """n cluster tools, of any mixture of kinds, that take one decision each per step.
 
@@ -124,9 +131,7 @@ class ClusterSimulator:
         self.shape = shape or Shape.of(tools)
         self.tools = Layout.empty(self.num_rows, self.shape)
         self.state = State.empty(self.num_rows, self.shape)
-        stations, locks = self.shape.stations, self.shape.locks
-        self.kind = np.repeat([PICK, PLACE, SWAP, VENT, WAIT], [stations, stations, stations, locks, 1])
-        self.station = np.concatenate([np.arange(stations)] * 3 + [np.arange(locks), [0]])
+        self.kind, self.station = action_table(self.shape)
         self.num_actions = len(self.kind)
         self.mask = np.zeros((self.num_rows, self.num_actions), bool)
         self._random = KeyedRandom()

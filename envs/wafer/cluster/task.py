@@ -6,7 +6,7 @@ stand there too, are varied by the randomization spec.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import mujoco
@@ -17,10 +17,12 @@ from ....errors import ShopfloorError
 from ...engine.start import Choice, Term, Uniform, check_terms
 from ...engine.task import Metric, Overlay, Reward
 from ...sensing import Channel
-from .channels import CHANNELS
+from .channels import CHANNELS, STATIONS
 from .layout import Array, Shape
 from .pictures import WAFERS
-from .planner import Planner
+from .planner import Planner, Rule, Scheduler
+from .policies import first_come
+from .simulator import ACTION_NAMES, action_table
 from .tool import LoadLocks, Robot, Step, Tool
 
 # numbers of parallel modules of successive steps: all recipes that use the tool's four modules
@@ -28,6 +30,7 @@ FLOWS = ((1, 1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2), (2, 2), (3, 1), (1, 3), 
 MODULES, LOCKS, MOST_STEPS = 4, 2, 4
 MOST_WAFERS = 50
 ARMS = {"single": 1, "dual": 2}
+WAITS = (1.0, 4.0, 16.0)  # s, rests whose end the scheduler chooses; they end earlier when a station becomes ready
 TOLERANCES = {"single": 0.15, "dual": 0.30}
 
 
@@ -56,6 +59,9 @@ class ClusterTool:
         lot_size: wafers, at most 50.
         tolerance: share of the bound that a successful lot may take longer; None for 0.15 with one arm and 0.3 with
             two, whose bound knows nothing of windows that keep wafers from waiting for each other.
+
+    Attributes:
+        decisions: what the number of each action means.
     """
 
     title: ClassVar[str] = "schedule the robot of a cluster tool through a lot, within residency windows"
@@ -80,6 +86,7 @@ class ClusterTool:
         "residency_missed": "the lot is finished, but a wafer has missed a residency window",
         "too_slow": "the lot is finished within all windows, but too late",
     }
+    success_hold_s = 0.0
     terminate_on_success = True
     cameras: tuple[str, ...] = cluster_tool.CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
@@ -108,11 +115,17 @@ class ClusterTool:
             raise ShopfloorError(f"tolerance must be a share above 0, got {tolerance}")
         self.robot, self.lot_size, self.tolerance = robot, int(lot_size), float(tolerance)
         self.shape = Shape(LOCKS, LOCKS + MODULES, MOST_STEPS, self.lot_size)
+        self.decisions = self._decisions()
         self.start = self._start()
         self.success_text = (
             f"the lot is finished, no residency window was missed, and it took at most {1.0 + self.tolerance:g} times "
             "the bound"
         )
+
+    def _decisions(self) -> tuple[str, ...]:
+        numbers = zip(*(part.tolist() for part in action_table(self.shape)), strict=True)
+        names = [f"{ACTION_NAMES[kind]} {STATIONS[station]}" for kind, station in numbers]
+        return (*names[:-1], "wait until a station becomes ready", *(f"wait at most {t:g} s" for t in WAITS))
 
     def _start(self) -> tuple[Term, ...]:
         names = "; ".join(f"{i}: {'-'.join(map(str, flow))}" for i, flow in enumerate(FLOWS))
@@ -164,6 +177,11 @@ class ClusterTool:
     def overlay(self, s: Any, row: int) -> Overlay:
         """Nothing is drawn on top."""
         return Overlay()
+
+    @property
+    def schedulers(self) -> Mapping[str, Callable[[], Scheduler]]:
+        """Scripted schedulers by name: the expert, and a dispatching rule to compare with."""
+        return {"expert": self.expert, "first_come": lambda: Rule(first_come)}
 
     def expert(self) -> Planner:
         """The scripted scheduler."""
