@@ -111,7 +111,7 @@ class Contract:
         expected_latency_s: time from reading to command that training assumed.
         observation, action: terms in vector order.
         provenance: where the policy comes from.
-        decisions: what each number means that a deciding policy may answer; empty for a policy that commands set-points.
+        decisions: what each number means that a deciding policy may answer; empty for one that commands set-points.
     """
 
     schema_version: int

@@ -459,7 +459,7 @@ def picture(env_id: str, path: Path) -> None:
 
 
 def _picture(env_id: str) -> Any:
-    from .envs.inspect_cli import Playback
+    from .envs.playback import Playback
 
     play = Playback(make_task(env_id), "expert")
     for _ in range(play.cell.task.picture_steps):

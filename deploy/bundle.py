@@ -143,9 +143,7 @@ class Bundle:
         contract = self.contract
         kind = DecisionPolicy if contract.decisions else OnnxPolicy
         self.policy = kind(files[POLICY_FILE], contract.width, contract.outputs, str(path / POLICY_FILE))
-        self.golden = Golden.from_bytes(
-            files[GOLDEN_FILE], contract.inputs, contract.outputs, str(path / GOLDEN_FILE)
-        )
+        self.golden = Golden.from_bytes(files[GOLDEN_FILE], contract.inputs, contract.outputs, str(path / GOLDEN_FILE))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Bundle:

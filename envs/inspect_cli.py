@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ShopfloorError
+from .playback import POLICIES, Playback, playback
 from .registry import env_ids, event_driven_class, event_driven_ids, make_task
 
 if TYPE_CHECKING:
-    from .engine.core import BatchedCell
     from .engine.rendering import CellRenderer
-    from .engine.task import Task
 
-POLICIES = ("expert", "oracle", "random", "zero")
 GIF_FPS = 25.0  # what browsers play reliably
 
 
@@ -31,69 +29,6 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     run: int = options.run(options)
     return run
-
-
-class Playback:
-    """One episode after another of a task, under a scripted policy.
-
-    Args:
-        task: the task.
-        policy: one of `POLICIES`.
-        seed: seed of the episodes.
-        randomization: see `randomization.choose`; None for the nominal machine.
-    """
-
-    def __init__(self, task: Task, policy: str = "expert", seed: int = 0, randomization: object = None):
-        from .engine.core import BatchedCell
-
-        self.cell: BatchedCell = BatchedCell(task, 1, randomization=randomization)
-        self.policy = policy
-        self._actions = np.random.default_rng(seed)
-        self._script = None
-        if policy in ("expert", "oracle"):
-            self._script = self.cell.task.expert() if policy == "expert" else self.cell.task.oracle()
-            if self._script is None:
-                raise ShopfloorError(f"this environment has no {policy}; policies: {', '.join(POLICIES)}")
-        self.cell.reset(None, np.array([seed]))
-        self._prepare()
-
-    def next_episode(self) -> None:
-        """Begin the next episode of the seed."""
-        self.cell.reset()
-        self._prepare()
-
-    def step(self) -> bool:
-        """Advance one control step; returns whether the episode goes on."""
-        self.cell.step(self._setpoints())
-        return not (self.cell.terminated[0] or self.cell.truncated[0])
-
-    @property
-    def outcome(self) -> str:
-        """How the episode stands, in a few words."""
-        cell = self.cell
-        reason = cell.reasons[int(cell.reason[0])]
-        values = {name: float(value[0]) for name, value in cell.metrics().items()}
-        main = cell.task.main_metric
-        figure = "" if np.isnan(values[main]) else f", {main} {values[main]:.3g} {cell.task.metrics[main].unit}"
-        return f"{reason or 'running'} after {float(cell.s.time_s[0]):.2f} s{figure}"
-
-    @property
-    def sample(self) -> dict[str, NDArray[np.float64]]:
-        """Values (components,) of the episode's randomization terms by name; nothing where the machine is nominal."""
-        randomizer = self.cell.randomizer
-        if randomizer is None or not randomizer.engaged:
-            return {}
-        return {name: value[0].copy() for name, value in randomizer.values.items()}
-
-    def _prepare(self) -> None:
-        if self._script is not None:
-            self._script.reset(self.cell.s, np.array([0]))
-
-    def _setpoints(self) -> NDArray[np.float64]:
-        if self._script is not None:
-            return self._script.act(self.cell.s, self.cell.readings())
-        size = (1, len(self.cell.terms))
-        return self.cell.setpoints(np.zeros(size) if self.policy == "zero" else self._actions.uniform(-1.0, 1.0, size))
 
 
 def list_environments(options: argparse.Namespace) -> int:
@@ -119,9 +54,8 @@ def render(options: argparse.Namespace) -> int:
     """Write a picture, or with `--animate` an animation, of one episode."""
     from .engine.rendering import CellRenderer
 
-    task = make_task(options.id, **parse_kwargs(options.kwargs))
     path = _out(options.animate or options.out, options.id, ".gif" if options.animate else ".png")
-    play = Playback(task, options.policy, options.seed, options.randomization)
+    play = playback(options.id, parse_kwargs(options.kwargs), options.policy, options.seed, options.randomization)
     for name, value in play.sample.items():
         print(f"{name}: {' '.join(f'{v:.4g}' for v in value)}")
     renderer = CellRenderer(play.cell, options.width, options.height, options.camera, options.quality)
@@ -143,8 +77,8 @@ def render(options: argparse.Namespace) -> int:
 def _animate(play: Playback, renderer: CellRenderer, steps: int | None, path: Path) -> int:
     from PIL import Image
 
-    every = max(1, round(play.cell.timing.control_hz / GIF_FPS))
-    limit = play.cell.max_steps if steps is None else steps
+    every = max(1, round(1.0 / (play.period_s * GIF_FPS)))
+    limit = play.longest if steps is None else steps
     frames = [Image.fromarray(renderer.render())]
     for step in range(1, limit + 1):
         going = play.step()
@@ -155,7 +89,7 @@ def _animate(play: Playback, renderer: CellRenderer, steps: int | None, path: Pa
     # one palette for all frames: the colours of the first, which do not flicker
     palette = frames[0].quantize(192, method=Image.Quantize.MEDIANCUT)
     images = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
-    milliseconds = 1000.0 * every / play.cell.timing.control_hz
+    milliseconds = 1000.0 * every * play.period_s
     durations = [milliseconds] * (len(images) - 1) + [1500.0]  # the end stays on the screen for a moment
     images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0, optimize=True)
     return len(images)
@@ -167,8 +101,7 @@ def view(options: argparse.Namespace) -> int:
         from .web_viewer import show
     except ImportError as error:
         raise ShopfloorError(f"this MuJoCo has no web viewer ({error}); use `shopfloor render`") from None
-    task = make_task(options.id, **parse_kwargs(options.kwargs))
-    play = Playback(task, options.policy, options.seed, options.randomization)
+    play = playback(options.id, parse_kwargs(options.kwargs), options.policy, options.seed, options.randomization)
     return show(play, options.id, options.host, options.port, options.camera)
 
 

@@ -28,7 +28,7 @@ from ..errors import ShopfloorError
 from .engine.rendering import draw_overlay
 
 if TYPE_CHECKING:
-    from .inspect_cli import Playback
+    from .playback import Playback
 
 PAUSE_S = 1.0  # between two episodes
 FIRST_PORT, PORTS = 8080, 100
@@ -116,7 +116,7 @@ def _play_episode(
         cell.sim.copy_row(0, model, data)
         overlay.geoms = _overlay_geoms(model, cell.task.overlay(cell.s, 0))
         viewer.sync(model, data)
-        period = cell.timing.control_dt * 100.0 / max(controls.speed, 1.0)
+        period = play.period_s * 100.0 / max(controls.speed, 1.0)
         if not controls.paused and going:
             going = play.step()
         elif not going:

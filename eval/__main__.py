@@ -91,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--randomization", metavar="SPLIT", help="train, corners, ood_near, ood_far, structural, or a spec's file"
     )
-    parser.add_argument("--num-envs", type=int, help=f"episodes at a time ({NUM_ENVS}, or {NUM_LOTS} where actions are decisions)")
+    parser.add_argument(
+        "--num-envs", type=int, help=f"episodes at a time ({NUM_ENVS}, or {NUM_LOTS} where actions are decisions)"
+    )
     parser.add_argument("--threads", type=int, help="threads of physics; default: all cores")
     parser.add_argument("--out", metavar="FILE", help="where the result goes (evaluation.json of the run)")
     return parser

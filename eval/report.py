@@ -112,7 +112,8 @@ def _environment(
     bundle: Bundle | None, env_id: str | None, task_kwargs: Mapping[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
     if bundle is None and env_id is None:
-        raise ShopfloorError(f"name the environment with --env; there are: {', '.join([*env_ids(), *event_driven_ids()])}")
+        known = ", ".join([*env_ids(), *event_driven_ids()])
+        raise ShopfloorError(f"name the environment with --env; there are: {known}")
     contract = None if bundle is None else bundle.contract
     name = canonical_id(env_id) if env_id is not None else contract.env_id if contract is not None else ""
     if task_kwargs is None and contract is not None and contract.env_id == name:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from shopfloor.envs import inspect_cli
-from shopfloor.envs.inspect_cli import Playback
+from shopfloor.envs.playback import Playback
 from shopfloor.envs.registry import env_ids, event_driven_ids, make_task
 from shopfloor.errors import ShopfloorError
 

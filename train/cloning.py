@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from stable_baselines3 import PPO
 from torch import nn
 from torch.nn import functional
@@ -80,10 +81,13 @@ def _finish(
 
 
 def fit_actor(learner: PPO, data: Demonstrations, settings: DemonstrationSection, check: Callable[[], None]) -> None:
-    """Bring the mean of the policy towards the expert's actions, by least squares."""
+    """Bring the mean of the policy towards the expert's actions, by least squares, or make its decisions likely."""
     observations, actions = _tensors(learner, data.observations), _tensors(learner, data.actions)
 
     def loss(chosen: torch.Tensor) -> torch.Tensor:
+        if decides(learner):
+            policy: Any = learner.policy
+            return -policy.get_distribution(_take(observations, chosen)).log_prob(actions[chosen]).mean()
         return functional.mse_loss(mean_action(learner, _take(observations, chosen)), actions[chosen])
 
     _fit(actor_parameters(learner), loss, len(actions), settings, check)
@@ -109,14 +113,19 @@ def fit_critic(learner: PPO, data: Demonstrations, settings: DemonstrationSectio
 
 
 def error(learner: PPO, data: Demonstrations) -> float:
-    """Root mean square of the deterministic policy's action less the expert's, in actions from -1 to 1."""
+    """Root mean square of the deterministic policy's action less the expert's, in actions from -1 to 1; or the share
+    of decisions that differ.
+    """  # noqa: D205
     with torch.no_grad():
+        if decides(learner):
+            decided = mean_action(learner, _tensors(learner, data.observations))
+            return float((decided != _tensors(learner, data.actions)).float().mean())
         off = mean_action(learner, _tensors(learner, data.observations)) - _tensors(learner, data.actions)
         return float(off.square().mean().sqrt())
 
 
 def mean_action(learner: PPO, observations: Any) -> torch.Tensor:
-    """Actions (k, size) of the deterministic policy before they are clipped, for observation tensors."""
+    """Actions (k, size) of the deterministic policy before they are clipped, or decisions (k,), for observations."""
     policy: Any = learner.policy
     mean: torch.Tensor = policy.get_distribution(observations).mode()
     return mean
@@ -137,8 +146,13 @@ def critic_parameters(learner: PPO) -> list[nn.Parameter]:
 def let_actor_learn(learner: PPO, learns: bool) -> None:
     """Whether updates change the actor and its exploration, or the critic alone."""
     policy: Any = learner.policy
-    for parameter in (*actor_parameters(learner), policy.log_std):
+    for parameter in (*actor_parameters(learner), *(() if decides(learner) else (policy.log_std,))):
         parameter.requires_grad_(learns)
+
+
+def decides(learner: PPO) -> bool:
+    """Whether actions are numbers of decisions."""
+    return isinstance(learner.action_space, spaces.Discrete)
 
 
 def _fit(

@@ -52,9 +52,10 @@ def find(target: str) -> Path | str:
         path = CONFIG_DIR / f"{_snake(name)}.yaml"
         return path if path.is_file() else f"{NAMESPACE}/{name}"
     near = nearest(name, [*TASKS, *EVENT_DRIVEN, *available()])
+    known = ", ".join([*TASKS, *EVENT_DRIVEN])
     raise ShopfloorError(
         f"no environment or config {target!r}; {f'did you mean {near}? ' if near else ''}"
-        f"environments: {', '.join([*TASKS, *EVENT_DRIVEN])}; configs: {', '.join(available())}; or give the path of a YAML file"
+        f"environments: {known}; configs: {', '.join(available())}; or give the path of a YAML file"
     )
 
 

@@ -29,13 +29,13 @@ class Demonstrations:
 
     Attributes:
         observations: (k, width) in physical units, or a dictionary of such arrays, as the policy takes them.
-        actions: (k, size) what the expert does there, in [-1, 1].
+        actions: (k, size) what the expert does there, in [-1, 1]; or (k,) the numbers of what it decides there.
         returns: (k,) discounted sum of the rewards from there to the end of the episode, under whoever drove; NaN where
             the round was over before the episode. One that the time limit ends counts as ended.
     """
 
     observations: Any
-    actions: Array
+    actions: Any
     returns: Array
 
     @classmethod
@@ -65,6 +65,9 @@ class Round:
 class Demonstrator:
     """Lets expert and learner drive the training environment and writes down what the expert would do.
 
+    Where actions are decisions, each row plays no more than one episode in a round: an expert that schedules plans its
+    lots all at once, and one after another would cost it a hundred times as much.
+
     Args:
         venv: the training environment, with its randomization.
         gamma: discount factor of returns.
@@ -77,7 +80,8 @@ class Demonstrator:
         self.venv = venv
         self.gamma = gamma
         self.cell = venv.env.cell
-        self.expert = self.cell.task.expert()
+        self.decides = bool(self.cell.task.decisions)
+        self.expert: Any = self.cell.task.expert()
         if self.expert.privileged:
             raise ShopfloorError(
                 f"demonstrations.steps: the expert of {type(self.cell.task).__name__} knows what a policy cannot see"
@@ -95,39 +99,57 @@ class Demonstrator:
         venv, rows = self.venv, np.arange(self.venv.num_envs)
         by_expert = rows < round(expert_share * rows.size)
         observation = venv.reset()
-        self.expert.reset(self.cell.s, rows)
+        self._begin(rows)
         observations, actions, rewards, ends = [], [], [], []
+        going = np.ones(rows.size, dtype=bool)
+        lasting = []
         outcomes: dict[bool, list[bool]] = {True: [], False: []}
         for step in range(steps):
             check()
+            if not going.any():
+                break
             action = self._expert_actions()
+            lasting.append(going.copy())
             observations.append(observation)
             actions.append(action)
             driven = action
-            if not by_expert.all():
-                driven = np.where(by_expert[:, None], action, self._learner_actions(learner, observation, step))
+            mine = by_expert & going
+            if not mine.all():
+                chosen = mine if self.decides else mine[:, None]
+                driven = np.where(chosen, action, self._learner_actions(learner, observation, step))
             observation, reward, done, infos = venv.step(driven)
             rewards.append(reward)
             ends.append(done)
             if done.any():
-                finished = np.flatnonzero(done)
-                self.expert.reset(self.cell.s, finished)
+                finished = np.flatnonzero(done & going)
                 for row in finished.tolist():
                     outcomes[bool(by_expert[row])].append(infos[row]["is_success"])
-        returns = discounted_returns(np.array(rewards), np.array(ends), self.gamma)
-        data = Demonstrations(concatenated(observations), np.concatenate(actions), returns.reshape(-1))
+                if self.decides:
+                    going[finished] = False
+                else:
+                    self._begin(finished)
+        returns = discounted_returns(np.array(rewards), np.array(ends), self.gamma).reshape(-1)
+        kept = np.concatenate(lasting)
+        data = Demonstrations(selected(concatenated(observations), kept), np.concatenate(actions)[kept], returns[kept])
         return Round(data, _mean(outcomes[True]), _mean(outcomes[False]))
 
-    def _expert_actions(self) -> Array:
+    def _begin(self, rows: NDArray[np.intp]) -> None:
+        self.expert.reset(self.cell if self.decides else self.cell.s, rows)
+
+    def _expert_actions(self) -> Any:
         cell = self.cell
+        if self.decides:
+            return self.expert.act(cell)[:, 0]
         return cell.actions(self.expert.act(cell.s, cell.readings())).astype(np.float32)
 
-    def _learner_actions(self, learner: PPO, observation: Any, step: int) -> Array:
+    def _learner_actions(self, learner: PPO, observation: Any, step: int) -> Any:
         policy: Any = learner.policy
         if learner.use_sde and (step == 0 or (learner.sde_sample_freq > 0 and step % learner.sde_sample_freq == 0)):
             policy.reset_noise(self.venv.num_envs)
         with torch.no_grad():
             sampled, _, _ = policy(policy.obs_to_tensor(observation)[0])
+        if self.decides:
+            return sampled.cpu().numpy()
         clipped: Array = np.clip(sampled.cpu().numpy(), -1.0, 1.0)
         return clipped
 
@@ -156,6 +178,13 @@ def concatenated(parts: Sequence[Any]) -> Any:
     if isinstance(parts[0], dict):
         return {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
     return np.concatenate(list(parts))
+
+
+def selected(observations: Any, kept: NDArray[np.bool_]) -> Any:
+    """Observations of the steps that are kept, arrays or dictionaries of arrays."""
+    if isinstance(observations, dict):
+        return {key: value[kept] for key, value in observations.items()}
+    return observations[kept]
 
 
 def _mean(outcomes: Sequence[bool]) -> float | None:

@@ -67,9 +67,7 @@ class MaskedPolicy(MultiInputActorCriticPolicy):
     other reading; it is also an input of the networks.
     """
 
-    def forward(
-        self, obs: Any, deterministic: bool = False
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(self, obs: Any, deterministic: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Actions (batch,), values (batch, 1) and log-probabilities (batch,)."""
         latent, latent_vf = self.mlp_extractor(self.extract_features(obs))
         distribution = self._decision(latent, obs)

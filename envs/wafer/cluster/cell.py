@@ -205,10 +205,12 @@ class ClusterCell:
                     out=self.reward_terms["progress"])  # fmt: skip
         np.multiply(weights["time"], (state.time - before[0]) / self.bound, out=self.reward_terms["time"])
         np.multiply(weights["residency"], state.violations - before[2], out=self.reward_terms["residency"])
+        self._finish_step()
+        unfinished = np.where(self.truncated, 1.0 - state.delivered / self.task.lot_size, 0.0)
+        np.multiply(weights["unfinished"], unfinished, out=self.reward_terms["unfinished"])
         self.reward[...] = 0.0
         for term in self.reward_terms.values():
             self.reward += term
-        self._finish_step()
         self._update_mask()
 
     def _finish_step(self) -> None:

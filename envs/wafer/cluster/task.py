@@ -50,9 +50,10 @@ class ClusterTool:
     Decisions that are impossible, or from which no lot could end, are masked. The controller rejects a masked action:
     a second passes and `violations` has `masked_action`.
 
-    The return is 1 - lot time / bound - 0.1 for each residency window that is missed, where the bound is the
-    shortest lot time that any schedule could reach with mean process times. It does not know the residency windows,
-    so that with narrow ones nobody may come close.
+    The return of a lot that is finished is 1 - lot time / bound - 0.1 for each residency window that is missed, where
+    the bound is the shortest lot time that any schedule could reach with mean process times. It does not know the
+    residency windows, so that with narrow ones nobody may come close. A lot that is not finished within the time limit
+    costs more than any that is, so that resting never pays.
 
     Args:
         robot: "single" or "dual", the arms that the schedule may use.
@@ -70,6 +71,7 @@ class ClusterTool:
         "progress": Reward(1.0, "wafers finished in this step / lot size"),
         "time": Reward(-1.0, "time that this step took / bound on the lot time"),
         "residency": Reward(-0.1, "residency windows missed by wafers lifted in this step"),
+        "unfinished": Reward(-10.0, "share of the lot that is not in a load lock when the time limit ends it"),
     }
     metrics: Mapping[str, Metric] = {
         "lot_time_ratio": Metric("1", "lower", "lot time / bound for mean process times; none before the lot is done"),
