@@ -5,7 +5,7 @@
 - `bundle/`: the exported policy;
 - `training.json`: the resolved config, steps, wall clock, machine and versions of its training;
 - `evaluation.json`: the policy on held-out episodes, and on the same seeds `expert.json`, `random.json` and, where the
-  task has one, `oracle.json`.
+  task has them, `oracle.json` and `first_come.json`, a dispatching rule.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from .statistics import Interval, bootstrap_median
 
 FOLDER = Path(__file__).resolve().parent.parent / "baselines"
 BUNDLE, TRAINING, EVALUATION = "bundle", "training.json", "evaluation.json"
-REFERENCES = ("expert", "random", "oracle")
+REFERENCES = ("expert", "random")
+MORE_REFERENCES = ("oracle", "first_come")  # of tasks that have them
 HEAD = ("Config", "Training", "Success, 95 % interval", "Expert", "Random", "Median", "Expert", "Paired difference")
 
 
@@ -36,7 +37,7 @@ class Baseline:
         path: the folder; its name is that of the training config.
         training: content of training.json.
         evaluation: the policy's evaluation, compact.
-        references: those of expert, random and, where there is one, oracle.
+        references: those of expert, random and, where there are such, oracle and first_come.
     """
 
     path: Path
@@ -51,7 +52,7 @@ class Baseline:
         Raises:
             ShopfloorError: if a file is missing or no JSON, or an evaluation is of other episodes.
         """
-        present = [name for name in REFERENCES if name != "oracle" or (path / f"{name}.json").is_file()]
+        present = [*REFERENCES, *(name for name in MORE_REFERENCES if (path / f"{name}.json").is_file())]
         evaluation = _read(path / EVALUATION)
         references = {name: _read(path / f"{name}.json") for name in present}
         for name, reference in references.items():

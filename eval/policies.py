@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from ..errors import ShopfloorError
 from .decisions import DecidingBundle, scripted_decisions
 
 Array = NDArray[np.float64]
-Commands = NDArray[np.float64] | NDArray[np.int64]
 Index = NDArray[np.intp]
 
 SCRIPTED = ("expert", "oracle", "random", "zero", "first_come")
@@ -38,7 +37,7 @@ class Policy(Protocol):
     def reset(self, cell: BatchedCell, rows: Index) -> None:
         """Prepare for the episodes that begin in `rows`."""
 
-    def act(self, cell: BatchedCell, rows: Index) -> Commands:
+    def act(self, cell: BatchedCell, rows: Index) -> NDArray[Any]:
         """Set-points (n, size), or decisions (n, 1), of which those of `rows` are used."""
 
 
@@ -136,6 +135,15 @@ def find_bundle(name: str) -> Bundle | None:
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ShopfloorError(f"no policy {name!r}: {hint}name a bundle, a run, or one of {', '.join(SCRIPTED)}")
     return Bundle.load(folder)
+
+
+def has_scripted(kind: str, task: Task) -> bool:
+    """Whether a task has a scripted policy of that kind."""
+    try:
+        scripted(kind, task)
+    except ShopfloorError:
+        return False
+    return True
 
 
 def bundle_policy(bundle: Bundle) -> Policy:

@@ -11,7 +11,7 @@ import pytest
 from shopfloor.contract import check_compatible
 from shopfloor.deploy.bundle import Bundle
 from shopfloor.envs.engine.describe import contract_of
-from shopfloor.envs.registry import make_task
+from shopfloor.envs.registry import make_declaration
 from shopfloor.errors import ShopfloorError
 from shopfloor.eval.baselines import BUNDLE, FOLDER, Baseline, load_baselines, results_table
 from shopfloor.eval.document import compact, json_text
@@ -40,7 +40,7 @@ def test_a_bundle_is_the_one_that_was_evaluated(folder: Path):
 @each
 def test_a_baseline_fits_the_environment_and_the_config_of_today(folder: Path):
     baseline, contract = Baseline.load(folder), Bundle.load(folder / BUNDLE).contract
-    task = make_task(contract.env_id, **contract.task_kwargs)
+    task = make_declaration(contract.env_id, **contract.task_kwargs)
     offered = contract_of(task, contract.env_id, contract.task_kwargs)
     assert not check_compatible(contract, offered)
     assert baseline.evaluation["environment"]["fingerprint"] == offered.fingerprint

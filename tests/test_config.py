@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from shopfloor.envs.randomization import SPLITS
-from shopfloor.envs.registry import TASKS, make_task
+from shopfloor.envs.registry import TASKS, make_declaration
 from shopfloor.errors import ShopfloorError
 from shopfloor.train.config import Linear, TrainConfig
 from shopfloor.train.config_file import CONFIG_DIR, available, keys, load, parse_overrides
@@ -37,7 +37,7 @@ def error_of(call, *arguments) -> str:
 @pytest.mark.parametrize("name", available())
 def test_configs_of_the_package_load_and_fit_their_environment(name):
     config = load(name)
-    make_task(config.env.id, **config.env.kwargs)
+    make_declaration(config.env.id, **config.env.kwargs)
     assert config.seed == 0 and config.num_envs <= 1000
 
 

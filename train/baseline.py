@@ -14,11 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..envs.registry import make_task, task_arguments
+from ..envs.registry import declaration_arguments, make_declaration
 from ..errors import ShopfloorError
-from ..eval.baselines import BUNDLE, EVALUATION, FOLDER, REFERENCES, TRAINING, load_baselines, results_table
+from ..eval.baselines import (
+    BUNDLE,
+    EVALUATION,
+    FOLDER,
+    MORE_REFERENCES,
+    REFERENCES,
+    TRAINING,
+    load_baselines,
+    results_table,
+)
 from ..eval.document import compact, json_text
 from ..eval.evaluate import EPISODES
+from ..eval.policies import has_scripted
 from ..eval.report import evaluate_named, print_evaluation
 from .config import TrainConfig
 from .config_file import available, load
@@ -75,10 +85,10 @@ def write_baseline(
     out = folder / name
     shutil.rmtree(out, ignore_errors=True)
     bundle, _ = export_run(run.path, out / BUNDLE, checkpoint)
-    kwargs = {k: v for k, v in run.config.env.kwargs.items() if k in task_arguments(run.config.env.id)}
-    policies = {EVALUATION: str(bundle), **{f"{policy}.json": policy for policy in REFERENCES}}
-    if make_task(run.config.env.id, **kwargs).oracle() is None:
-        del policies["oracle.json"]
+    kwargs = {k: v for k, v in run.config.env.kwargs.items() if k in declaration_arguments(run.config.env.id)}
+    task = make_declaration(run.config.env.id, **kwargs)
+    known = [*REFERENCES, *(policy for policy in MORE_REFERENCES if has_scripted(policy, task))]
+    policies = {EVALUATION: str(bundle), **{f"{policy}.json": policy for policy in known}}
     for file, policy in policies.items():
         document = evaluate_named(
             policy,

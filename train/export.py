@@ -273,7 +273,8 @@ def _logit_difference(
     parts = {"observation": observations[:, : contract.width], MASK: mask}
     tensors, _ = learner.policy.obs_to_tensor(parts)
     with torch.no_grad():
-        own = learner.policy.get_distribution(tensors).distribution.logits.cpu().numpy()
+        distribution: Any = learner.policy.get_distribution(tensors).distribution
+        own = distribution.logits.cpu().numpy()
     normalized = logits - np.log(np.exp(logits - logits.max(axis=1, keepdims=True)).sum(axis=1, keepdims=True))
     normalized -= logits.max(axis=1, keepdims=True)
     return float(np.max(np.abs(own - normalized)[mask > 0.0]) / LOGIT_RANGE)

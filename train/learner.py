@@ -50,7 +50,7 @@ def make_learner(config: TrainConfig, venv: CellVecEnv) -> Learner:
     return learner
 
 
-def policy_class(config: TrainConfig, space: spaces.Space[Any]) -> str | type[MaskedPolicy]:
+def policy_class(config: TrainConfig, space: spaces.Space[Any]) -> Any:
     """The policy of Stable-Baselines3 that an observation space asks for.
 
     Raises:

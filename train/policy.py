@@ -84,7 +84,8 @@ class MaskedPolicy(MultiInputActorCriticPolicy):
 
     def get_distribution(self, obs: Any) -> Distribution:
         """The distribution of actions."""
-        return self._decision(self.mlp_extractor.forward_actor(self.extract_features(obs)), obs)
+        latent, _ = self.mlp_extractor(self.extract_features(obs))
+        return self._decision(latent, obs)
 
     def _decision(self, latent: torch.Tensor, obs: Any) -> Distribution:
         logits = self.action_net(latent) + MASKED * (obs[MASK].to(latent.dtype) - 1.0)
