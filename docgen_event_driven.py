@@ -51,7 +51,8 @@ def event_driven_page(env_id: str) -> str:
     )
     actions = (
         'The mask of allowed actions is in the observation, in `info["action_mask"]` and, as `sb3-contrib` asks for '
-        "it, in `action_masks()`; `action_space.sample` takes it as well."
+        "it, in `action_masks()`; `action_space.sample` takes it as well. An exported policy decides through "
+        "`shopfloor.deploy.decision.DecisionFunction`; the controller loop of a fixed rate and the twin do not take it."
     )
     rewards = 'The reward is the sum of the terms, each its weight times its value; `info["reward_terms"]` has them.'
     ends = [(code(SUCCESS), "terminated", task.success_text)]

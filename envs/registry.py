@@ -43,8 +43,8 @@ class EventDriven(NamedTuple):
     """An environment whose steps are decisions, which take as long as they take, instead of control periods.
 
     It has no control rate, no set-points and no physics, so that what is built on those (the twin and the controller
-    runtime, identification, the browser view) does not take it; `gymnasium.make` and `make_vec`, training, evaluation
-    and export do.
+    runtime, identification, reports) does not take it; `gymnasium.make` and `make_vec`, training, evaluation, export,
+    pictures, films and the browser view do.
 
     Attributes:
         task, cell, env, vector_env: classes, relative to this package.
@@ -89,7 +89,7 @@ def task_class(env_id: str) -> type[Task]:
     if name in EVENT_DRIVEN:
         raise ShopfloorError(
             f"{NAMESPACE}/{name} is event driven: it has no control rate, which this needs; "
-            "it can be made, trained, evaluated, exported and rendered"
+            "it can be made, trained, evaluated, exported, rendered and viewed"
         )
     if name not in TASKS:
         close = difflib.get_close_matches(name, [*TASKS, *EVENT_DRIVEN], n=1, cutoff=0.3)

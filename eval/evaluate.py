@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..envs.engine.core import BatchedCell
+from ..envs.engine.core import TIME_LIMIT, BatchedCell
 from ..envs.engine.task import Task
 from ..envs.randomness import MAX_SEED
 from ..envs.registry import make_cell
@@ -177,13 +177,16 @@ def summarize(records: Sequence[EpisodeRecord], task: Task) -> dict[str, Any]:
         },
         "reasons": dict(Counter(r.termination_reason for r in records).most_common()),
         "total_reward": {"mean": math.fsum(r.total_reward for r in records) / count},
-        **_durations(float(np.median([r.steps for r in records])), task),
+        **_durations(records, task),
     }
 
 
-def _durations(steps: float, task: Task) -> dict[str, Any]:
-    if task.decisions:  # which take as long as they take
-        return {"decisions": {"median": steps}}
+def _durations(records: Sequence[EpisodeRecord], task: Task) -> dict[str, Any]:
+    steps = float(np.median([r.steps for r in records]))
+    if (
+        task.decisions
+    ):  # which take as long as they take; what the time limit ends, by deadlock or idling, is unfinished
+        return {"decisions": {"median": steps}, "unfinished": sum(r.termination_reason == TIME_LIMIT for r in records)}
     return {"duration_s": {"median": steps * task.timing.control_dt}}
 
 
