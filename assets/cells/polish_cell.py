@@ -23,12 +23,15 @@ RADIUS = 0.45  # m, outer radius of the shell
 SEAM_LENGTH = 0.15  # m, along the arc
 TOP_HEIGHT = 0.100  # m, highest point of the shell over the table
 PAD_CROWN = 0.10  # m, radius of the crown that a backing pad of foam presses the disc into
+# Further from the robot than below its home flange, where an arm cannot fold enough for the near end of the seam (m).
+FORWARD = {"iiwa14": 0.10}
 HALF_WIDTH = 0.09  # m, of the shell across the seam
 
 
 def seam_top(cell: WorkCell) -> tuple[float, float, float]:
     """Middle of the seam, the highest point of the shell, world frame, m."""
-    return (*cell.station, TABLE_TOP + TOP_HEIGHT)
+    x, y = cell.station
+    return (x + FORWARD.get(cell.robot.name, 0.0), y, TABLE_TOP + TOP_HEIGHT)
 
 
 def polish_cell(
