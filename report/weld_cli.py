@@ -7,7 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..envs.inspect_cli import POLICIES, Playback, parse_kwargs
+from ..envs.inspect_cli import parse_kwargs
+from ..envs.playback import POLICIES, Playback
 from ..envs.registry import make_task
 from ..errors import ShopfloorError
 from .weld import weld_picture
