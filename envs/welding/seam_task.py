@@ -61,6 +61,7 @@ FAILURES: Mapping[str, str] = {
 METRICS: Mapping[str, Metric] = {
     "lateral_rms": Metric("mm", "lower", "RMS of the wire's lateral deviation from the root, by length"),
     "lateral_largest": Metric("mm", "lower", "largest lateral deviation"),
+    "lateral_p99": Metric("mm", "lower", "lateral deviation that 99 % of the judged millimetres stay within"),
     "height_rms": Metric("mm", "lower", "RMS of the deviation along the wire"),
     "judged_length": Metric("mm", "higher", "seam welded beyond the run-in"),
     "weld_time": Metric("s", "lower", "time since the arc was struck"),
@@ -315,6 +316,16 @@ class SeamTask(Task):
     def metric_lateral_largest(self, s: Rows) -> Array:
         """Largest."""
         return self._tracking.largest_mm(0)
+
+    def metric_lateral_p99(self, s: Rows) -> Array:
+        """Of the miss of each frozen slice beyond the run-in; NaN before there is one."""
+        slices = self._weld.process.slices
+        first = int(np.ceil(self.tolerance.run_in / slices.slice_mm))
+        judged = np.arange(first, slices.count) < slices.frozen[:, None]
+        miss = np.sort(np.where(judged, np.abs(slices["offset_mm"][:, first:]), np.inf), axis=1)
+        count = np.sum(judged, axis=1)
+        index = np.maximum(np.ceil(0.99 * count).astype(np.intp) - 1, 0)
+        return np.where(count > 0, miss[self._row, index].astype(np.float64), np.nan)
 
     def metric_height_rms(self, s: Rows) -> Array:
         """RMS by length."""
