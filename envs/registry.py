@@ -35,6 +35,7 @@ TASKS: dict[str, str | type[Task]] = {
     "WaferTransferLot-v0": "wafer.lot:WaferTransferLot",
     "WeldArcSense-v0": "welding.arc_sense:WeldArcSense",
     "WeldGapFill-v0": "welding.gap_fill:WeldGapFill",
+    "WeldMultipass-v0": "welding.multipass:WeldMultipass",
     "WeldSeamTrack-v0": "welding.seam_track:WeldSeamTrack",
 }
 
@@ -286,5 +287,6 @@ MAX_STEPS: dict[str, int] = {
     "WaferTransferLot-v0": 300,
     "WeldArcSense-v0": 650,
     "WeldGapFill-v0": 900,
+    "WeldMultipass-v0": 30,
     "WeldSeamTrack-v0": 650,
 }

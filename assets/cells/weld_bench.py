@@ -21,7 +21,7 @@ from . import weld_cell_shapes
 from .weld_cell import PART_QUAT, TABLE_TOP, WORK_X
 
 CAMERAS = ("seam", "bench", "overview", "top")
-JOINTS = ("fillet", "lap", "butt")
+JOINTS = ("fillet", "lap", "butt", "groove")
 MARGIN = 0.020  # m of plate beyond either end of the seam
 BEAM_X, BEAM_Z = WORK_X - 0.36, TABLE_TOP + 0.30  # m, track of the carriage
 
@@ -36,12 +36,19 @@ def bench_part(joint: str, thickness: float, length: float, gap: float = 0.001) 
     if joint == "butt":
         # square edges, but for a bevel that nobody sees
         return v_groove(length=whole, thickness=thickness, groove_deg=10.0, root_face=0.95 * thickness, gap=gap)
+    if joint == "groove":
+        return v_groove(length=whole, thickness=thickness, groove_deg=50.0, root_face=0.001, gap=0.005, backing=0.006)
     raise ShopfloorError(f"joint must be one of {', '.join(JOINTS)}, got {joint!r}")
 
 
-def part_place(part: Weldment) -> np.ndarray:
+def _place(part: Weldment) -> np.ndarray:
     """Where the part's frame is in the world, m."""
     return np.array([WORK_X, 0.0, TABLE_TOP - part.bottom])
+
+
+def part_place(joint: str, thickness: float, length: float) -> np.ndarray:
+    """Where the frame of the part of a bench is in the world, m; see `bench_part`."""
+    return _place(bench_part(joint, thickness, length))
 
 
 def _turn(vector: np.ndarray) -> np.ndarray:
@@ -52,7 +59,7 @@ def _turn(vector: np.ndarray) -> np.ndarray:
 def seam_frame(part: Weldment) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """First point (3,) of the seam that is welded, its direction and the direction out of the joint, in the world."""
     at = part.seams[0].at(np.array([MARGIN]))
-    return part_place(part) + _turn(at.position[0]), _turn(at.tangent[0]), _turn(at.bisector[0])
+    return _place(part) + _turn(at.position[0]), _turn(at.tangent[0]), _turn(at.bisector[0])
 
 
 def _draw_track(spec: mujoco.MjSpec, carriage: mujoco.MjsBody) -> None:
@@ -116,7 +123,7 @@ def weld_bench(
     of `add_weldment`; `tcp`, `contact_tip` and `wire_tip` are sites of the torch. Cameras are in `CAMERAS`.
 
     Args:
-        joint: "fillet", "lap" or "butt".
+        joint: "fillet", "lap", "butt" (square edges) or "groove" (V on a ceramic backing).
         thickness: of the plates, m.
         length: of the weld, m.
         timestep: seconds.
@@ -131,7 +138,7 @@ def weld_bench(
     spec.compiler.degree = False
     spec.option.timestep = timestep
     world = spec.worldbody
-    add_weldment(spec, world, part, pos=tuple(part_place(part)), quat=PART_QUAT, visual=visual)
+    add_weldment(spec, world, part, pos=tuple(_place(part)), quat=PART_QUAT, visual=visual)
     root, along, out = seam_frame(part)
     carriage = world.add_body(name="carriage", gravcomp=1.0)
     carriage.add_joint(

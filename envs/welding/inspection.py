@@ -134,7 +134,7 @@ def crowded(imperfect: NDArray[np.bool_], slice_mm: float) -> NDArray[np.bool_]:
         slice_mm: length of a slice.
     """
     count = imperfect.shape[-1]
-    window = min(round(SHORT_WINDOW_MM / slice_mm), count)
+    window = min(max(round(SHORT_WINDOW_MM / slice_mm), 1), count)
     allowed = SHORT_SHARE * window * slice_mm
     sums = np.zeros((*imperfect.shape[:-1], count + 1), dtype=np.int64)
     np.cumsum(imperfect, axis=-1, out=sums[..., 1:])
