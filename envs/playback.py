@@ -122,18 +122,15 @@ class DecisionPlayback(Playback):
     def step(self) -> bool:
         """Show the next moment, with the decisions that are due; returns whether the episode goes on."""
         cell = self.cell
-        left = FILM_SPEED / FILM_FPS
-        while not (cell.terminated[0] or cell.truncated[0]):
-            rest = cell.sim.duration(0) - self._shown_s
-            if left < rest:
-                self._shown_s += left
-                break
-            left -= rest
+        self._shown_s += FILM_SPEED / FILM_FPS
+        while self._shown_s >= (whole := cell.sim.duration(0)):
+            if cell.terminated[0] or cell.truncated[0]:  # the last decision has been shown to its end
+                cell.sim.share = 1.0
+                return False
+            self._shown_s -= whole
             cell.step(self._setpoints())
-            self._shown_s = 0.0
-        whole = cell.sim.duration(0)
-        cell.sim.share = min(self._shown_s / whole, 1.0) if whole > 0.0 else 1.0
-        return not (cell.terminated[0] or cell.truncated[0])
+        cell.sim.share = self._shown_s / whole
+        return True
 
     @property
     def period_s(self) -> float:

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from shopfloor.envs import inspect_cli
-from shopfloor.envs.playback import Playback
+from shopfloor.envs.playback import Playback, playback
 from shopfloor.envs.registry import env_ids, event_driven_ids, make_task
 from shopfloor.errors import ShopfloorError
 
@@ -83,10 +83,10 @@ def test_the_expert_plays_to_success(env_id: str) -> None:
         pass
     assert play.outcome.startswith("success")
     assert make_task(env_id).main_metric in play.outcome
-    first = play.cell.params["joint_offset" if "Arm" in env_id else "friction"].copy()
+    first = {name: value.copy() for name, value in play.cell.params.items()}
     play.next_episode()
     assert play.outcome.startswith("running after 0.00 s")
-    assert (play.cell.params["joint_offset" if "Arm" in env_id else "friction"] != first).any()
+    assert any((value != first[name]).any() for name, value in play.cell.params.items())
 
 
 @pytest.mark.parametrize("policy", inspect_cli.POLICIES)
@@ -196,3 +196,19 @@ def test_view_serves_the_page_on_loopback_until_ctrl_c() -> None:
     assert process.returncode in (0, 130), output
     assert f"http://localhost:{port}/" in output
     assert "Traceback" not in output
+
+
+def test_a_film_of_decisions_shows_the_tool_between_them() -> None:
+    play = playback("ClusterTool-v0", {"lot_size": 2}, seed=1)
+    assert play.longest * play.period_s == pytest.approx(30.0)
+    before, shares, decided = play.cell.s.step[0], [], []
+    while play.step():
+        shares.append(play.cell.sim.share)
+        decided.append(int(play.cell.s.step[0]))
+    assert play.outcome.startswith("success") and "lot_time_ratio" in play.outcome
+    assert all(0.0 <= share <= 1.0 for share in shares) and any(0.1 < share < 0.9 for share in shares)
+    assert decided[0] == before + 1 and (np.diff(decided) >= 0).all()
+    # a picture every 0.4 s of the tool
+    assert len(shares) == pytest.approx(play.time_s / 0.4, abs=2)
+    play.next_episode()
+    assert play.time_s == 0.0
