@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .bound import RawBound
+from .decisions import EventBound
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Gate:
     tolerance: float
     patience: float
 
-    def measure(self, bound: RawBound, sample: Callable[[float], float], result: Result) -> None:
+    def measure(self, bound: RawBound | EventBound, sample: Callable[[float], float], result: Result) -> None:
         """Add samples: `sample(seconds)` runs for about that long and returns environment steps a second."""
         give_up = time.monotonic() + self.patience
         before = self._probe(bound)
@@ -80,7 +81,7 @@ class Gate:
                 result.bounds.append(0.5 * (before + after))
             before = after
 
-    def drop_slow(self, bound: RawBound, result: Result) -> bool:
+    def drop_slow(self, bound: RawBound | EventBound, result: Result) -> bool:
         """Throw away samples beside which the bound was below the best that it has reached since; whether any were."""
         good = [i for i, beside in enumerate(result.bounds) if beside >= bound.best * (1.0 - self.tolerance)]
         dropped = len(result.bounds) - len(good)
@@ -88,7 +89,7 @@ class Gate:
         result.rejected += dropped
         return dropped > 0
 
-    def _probe(self, bound: RawBound) -> float | None:
+    def _probe(self, bound: RawBound | EventBound) -> float | None:
         """The bound now, or None while the machine does not have its cores."""
         seconds = self.seconds / 6.0
         single = bound.rate(1, seconds)

@@ -30,9 +30,10 @@ from gymnasium.vector import AutoresetMode
 
 from .. import __version__
 from ..envs.engine.vector_env import CellVectorEnv
-from ..envs.registry import make_vector_env
+from ..envs.registry import NAMESPACE, env_ids, event_driven_ids, make_vector_env
 from ..errors import ShopfloorError
 from .bound import ROWS, RawBound, record
+from .decisions import EventBound, settled
 from .gate import Gate, Result
 from .load import Actions, staggered
 from .step_profile import print_profile
@@ -95,6 +96,15 @@ def vector_env(row: Row, threads: int) -> Iterator[Sample]:
     env = cells(row, threads)
     actions = Actions(env.action_space)
     staggered(env, actions)
+    yield stepping(lambda: env.step(actions()), row.n)
+    env.close()
+
+
+@contextmanager
+def vector_env_of_decisions(row: Row, threads: int) -> Iterator[Sample]:
+    """Random decisions among the allowed ones; what chooses them is counted."""
+    env = cells(row, threads)
+    actions = settled(env)
     yield stepping(lambda: env.step(actions()), row.n)
     env.close()
 
@@ -207,14 +217,13 @@ def sb3_ppo(row: Row, threads: int) -> Iterator[Sample]:
     yield sample
 
 
-TABLE = (
+ROWS_OF_REACH = (
     Row("CellVectorEnv", REACH, 1, vector_env),
     Row("CellVectorEnv", REACH, 8, vector_env),
     Row("CellVectorEnv", REACH, 64, vector_env, target=0.80),
     Row("CellVectorEnv", REACH, 128, vector_env, target=0.85),
     Row("..., ends together", REACH, 64, vector_env_in_step),
     Row("..., ends together", REACH, 128, vector_env_in_step),
-    Row("CellVectorEnv", TRANSFER, 64, vector_env),
     Row(RANDOMIZED, REACH, 64, vector_env_randomized),
     Row(RANDOMIZED, TRANSFER, 64, vector_env_randomized),
     Row("SB3 through CellVecEnv", REACH, 128, sb3_adapter),
@@ -224,19 +233,28 @@ TABLE = (
     Row("SB3 PPO, end to end", REACH, 128, sb3_ppo),
 )
 
+
+def table() -> list[Row]:
+    """All rows: every registered environment at n = 64, and more of the two that the design was measured with."""
+    rest = [Row("CellVectorEnv", env_id, 64, vector_env) for env_id in env_ids() if env_id != REACH]
+    events = [Row("event driven", env_id, 64, vector_env_of_decisions) for env_id in event_driven_ids()]
+    return [*ROWS_OF_REACH, *rest, *events]
+
+
 # -- running, printing, writing -------------------------------------------------------------------------------------
 
 
 def run(rows: Sequence[Row], gate: Gate, threads: int) -> list[tuple[Row, Result]]:
     """Measure rows, printing each as it is done."""
-    bounds: dict[str, RawBound] = {}
+    bounds: dict[str, RawBound | EventBound] = {}
     results: dict[Row, Result] = {row: Result() for row in rows}
     print(HEADER)
     for again in (False, True):
         for row, result in results.items():
             if row.env_id not in bounds:
                 env = make_vector_env(row.env_id, ROWS, autoreset_mode=AutoresetMode.SAME_STEP, threads=threads)
-                bounds[row.env_id] = RawBound(record(env), threads)
+                events = row.env_id in event_driven_ids()
+                bounds[row.env_id] = EventBound(env) if events else RawBound(record(env), threads)
             bound = bounds[row.env_id]
             # a machine that has been slow from the beginning shows only when it has become faster
             if again and not gate.drop_slow(bound, result) and result.rates:
@@ -358,6 +376,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     out = argparse.ArgumentParser(prog="shopfloor bench", description=__doc__.partition("\n")[0])
     out.add_argument("--only", metavar="WORD", help="rows whose name, environment or n= contains this word")
+    out.add_argument("--env", nargs="+", metavar="ID", help="rows of these environments")
     out.add_argument("--threads", type=int, default=2, help="threads of physics and of the bound (%(default)s)")
     out.add_argument("--samples", type=int, default=5, help="samples a row (%(default)s)")
     out.add_argument("--seconds", type=float, default=0.3, help="length of a sample (%(default)s)")
@@ -367,19 +386,24 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--patience", type=float, default=120.0, help="most seconds a row (%(default)s)")
     out.add_argument("--profile", action="store_true", help="print where the time of a vector step goes, and stop")
     out.add_argument(
-        "--out", type=Path, default=RESULTS / "throughput.json", help="where the numbers go (benchmarks/results/)"
+        "--out", type=Path, help="where the numbers go; those of all rows to benchmarks/results/, of some nowhere"
     )
     return out
 
 
-def select(word: str | None) -> list[Row]:
-    """Rows that contain a word.
+def select(word: str | None, ids: Sequence[str] | None = None) -> list[Row]:
+    """Rows that contain a word, of some environments.
 
     Raises:
-        ShopfloorError: if none does.
+        ShopfloorError: if there is no such environment, or no such row.
     """
-    names = {row: f"{row.name} {row.env_id} n={row.n}" for row in TABLE}
-    rows = [row for row in TABLE if word is None or word.lower() in names[row].lower()]
+    known = [*env_ids(), *event_driven_ids()]
+    wanted = known if ids is None else [f"{NAMESPACE}/{i.removeprefix(f'{NAMESPACE}/')}" for i in ids]
+    unknown = [env_id for env_id in wanted if env_id not in known]
+    if unknown:
+        raise ShopfloorError(f"no environment {unknown[0]!r}; there are: {', '.join(known)}")
+    names = {row: f"{row.name} {row.env_id} n={row.n}" for row in table() if row.env_id in wanted}
+    rows = [row for row, name in names.items() if word is None or word.lower() in name.lower()]
     if not rows:
         raise ShopfloorError(f"no row contains {word!r}; the rows are: {'; '.join(names.values())}")
     return rows
@@ -390,7 +414,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser().parse_args(argv)
     if not 1 <= options.threads <= (os.cpu_count() or 1):
         raise ShopfloorError(f"--threads must lie in [1, {os.cpu_count()}] on this machine, got {options.threads}")
-    rows = select(options.only)
+    rows = select(options.only, options.env)
     if options.profile:
         for row in rows:
             if row.make is vector_env:
@@ -399,9 +423,12 @@ def main(argv: Sequence[str]) -> int:
     gate = Gate(options.samples, options.seconds, options.tolerance, options.patience)
     results = run(rows, gate, options.threads)
     print("\n".join(summary(results)))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(document(results, gate, options.threads), indent=1) + "\n", encoding="utf-8")
-    print(f"written to {options.out}")
+    everything = options.only is None and options.env is None
+    out = options.out or (RESULTS / "throughput.json" if everything else None)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(document(results, gate, options.threads), indent=1) + "\n", encoding="utf-8")
+        print(f"written to {out}")
     return 0 if all(result.rates for _, result in results) else 1
 
 
