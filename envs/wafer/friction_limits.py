@@ -111,13 +111,13 @@ def required_friction(
     loads = pressing[:, None] * weight + np.asarray(grip, float)
     at = np.asarray(pads, float) - np.asarray(center, float)
     arm = math.sqrt(float((at * at).sum()) / 3.0)
-    heading, tilt = np.zeros(len(a)), np.zeros(len(a))
+    heading, turning = np.zeros(len(a)), np.zeros(len(a))
     best = np.zeros(len(a))
     span_h, span_t = math.pi, 0.5 * math.pi
     steps = np.linspace(-1.0, 1.0, _GRID)
     for _ in range(_ZOOMS):
         h = heading[:, None, None] + span_h * steps[:, None]
-        t = tilt[:, None, None] + span_t * steps[None, :]
+        t = turning[:, None, None] + span_t * steps[None, :]
         vx, vy, w = np.cos(t) * np.cos(h), np.cos(t) * np.sin(h), np.sin(t) / arm
         power = a[:, 0, None, None] * vx + a[:, 1, None, None] * vy + (alpha * gyration_sq)[:, None, None] * w
         slid = np.zeros_like(power)
@@ -128,7 +128,7 @@ def required_friction(
         index = np.argmax(ratio, axis=1)
         best = np.maximum(best, np.take_along_axis(ratio, index[:, None], axis=1)[:, 0])
         heading = heading + span_h * steps[index // _GRID]
-        tilt = tilt + span_t * steps[index % _GRID]
+        turning = turning + span_t * steps[index % _GRID]
         span_h, span_t = 0.3 * span_h, 0.3 * span_t
     return best.reshape(shape)
 
