@@ -49,6 +49,7 @@ def test_an_episode_begins_above_the_taught_seam_normal_to_it():
     assert place[0] == pytest.approx(-0.5 * SEAM_LENGTH - 0.013, abs=1e-6)
     assert place[1:] == pytest.approx([0.0, 0.010], abs=1e-6)
     assert np.abs(s.tool_tilt).max() < 1e-5
+    assert s.normal_force[0] == 0.0, "nothing is felt before the first step"
     # the true surface is where it is
     mount = cell.sim.output("site_xpos", "site", "mount")[0]
     shell = cell.sim.output("xpos")[0, cell.sim.id("body", "shell")]

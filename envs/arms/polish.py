@@ -186,9 +186,9 @@ class ArmPolish(Task):
         return point, quat_multiply(turn, np.broadcast_to(self._home_quaternion, (len(feed), 4)))
 
     def commence(self, s: Rows, rows: RowIndex) -> None:
-        """Zero what adds up."""
+        """Zero what adds up; the disc is above the surface, so there is no force."""
         for name in (
-            "new_coverage", "peak_force", "force_square", "force_time", "peak_jerk", "last_velocity",
+            "normal_force", "new_coverage", "peak_force", "force_square", "force_time", "peak_jerk", "last_velocity",
             "last_acceleration",
         ):  # fmt: skip
             getattr(s, name)[rows] = 0.0
@@ -196,7 +196,7 @@ class ArmPolish(Task):
         s.entered_s[rows] = np.nan
 
     def measure(self, s: Rows) -> None:
-        """Disc relative to the taught surface, true contact, force, and the state of the seam."""
+        """Disc relative to the taught surface, true contact, and the state of the seam."""
         tilted = quat_from_axis_angle(Y, s.taught_pitch)
         local = rotate(quat_conjugate(tilted), self._mount - (self._top + s.taught_shift))
         up = local[:, 2] + RADIUS
@@ -217,9 +217,17 @@ class ArmPolish(Task):
         pad = self._pad - self._top
         true_angle = np.arctan2(np.ascontiguousarray(pad[:, 0]), np.ascontiguousarray(pad[:, 2] + RADIUS))
         s.contact[:, 0], s.contact[:, 1] = RADIUS * true_angle, pad[:, 1]
-        force = self._sensor.contact(self._mount)[:, :3]
-        s.normal_force[...] = force[:, 0] * np.sin(true_angle) + force[:, 2] * np.cos(true_angle)
         self._judge(s)
+
+    def _feel(self, s: Rows) -> None:
+        """Normal force by the wrist sensor.
+
+        MuJoCo computes a force sensor while it steps, and a saved state holds none of its readings: what is felt is
+        read once after each control step and kept.
+        """
+        force = self._sensor.contact(self._mount)[:, :3]
+        true_angle = s.contact[:, 0] / RADIUS
+        s.normal_force[...] = force[:, 0] * np.sin(true_angle) + force[:, 2] * np.cos(true_angle)
 
     def _judge(self, s: Rows) -> None:
         """Share of the seam in tolerance, and the deepest gouge."""
@@ -227,7 +235,8 @@ class ArmPolish(Task):
         s.gouge_mm[...] = np.maximum(-np.min(s.left_mm, axis=1), 0.0)
 
     def accumulate(self, s: Rows) -> None:
-        """Take off what the disc grinds in a control step, and keep the records."""
+        """Feel the force, take off what the disc grinds in a control step, and keep the records."""
+        self._feel(s)
         dt = s.timing.control_dt
         off = self._along[None, :] - s.contact[:, :1]
         distance_sq = off * off + s.contact[:, 1:] * s.contact[:, 1:]
