@@ -102,6 +102,7 @@ class Preset:
 
 
 @functools.cache
+@functools.cache
 def presets() -> list[Preset]:
     """Each environment's own spec, every other one of the package that fits it, and the rest of the catalogue."""
     found = [Preset(c, load_spec(name)) for c in all_cases() if (name := c.task().randomization) is not None]

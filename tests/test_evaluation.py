@@ -233,7 +233,7 @@ def test_the_expert_of_the_toy_is_better_than_chance() -> None:
         (lambda: evaluate(scripted("zero", ToyArm()), ToyArm(), [1], num_envs=0), "num_envs must be at least 1"),
         (lambda: scripted("oracle", ToyArm()), "ToyArm has no oracle"),
         (lambda: find_bundle("exprt"), "no policy 'exprt': did you mean 'expert'"),
-        (lambda: evaluate_named("expert"), "name the environment with --env; there are: shopfloor/ArmReach-v0"),
+        (lambda: evaluate_named("expert"), "name the environment with --env; there are: shopfloor/Arm"),
         (lambda: evaluate_named("expert", "ArmReech-v0"), "did you mean shopfloor/ArmReach-v0"),
         (lambda: parse_kwargs(["goal"]), "--kwargs takes name=value, got 'goal'"),
         (lambda: parse_kwargs(["goal=[1"]), "is not a YAML value"),

@@ -8,8 +8,8 @@ from typing import Any
 import mujoco
 import numpy as np
 import pytest
-from engine_checks import assert_same
-from randomization_checks import presets
+from engine_checks import Case, assert_same
+from randomization_checks import ARM
 
 from shopfloor.envs.engine.core import BatchedCell
 from shopfloor.envs.randomization import spec_from
@@ -197,7 +197,7 @@ def test_a_neutral_path_changes_no_bit():
 
 def arm(terms: dict[str, Any], n: int = 1, **kwargs: Any) -> BatchedCell:
     full = {k: {"target": {"actuator": ".*"}, "shared": True, **v} for k, v in terms.items()}
-    return presets()[0].case.cell(n, randomization=spec_from({"terms": full}), **kwargs)
+    return Case(ARM).cell(n, randomization=spec_from({"terms": full}), **kwargs)
 
 
 LATE = {"late": {"effect": "command.delay", "distribution": {"uniform": [0.0, 0.06]}}}
@@ -218,7 +218,7 @@ def test_a_machine_that_is_told_to_stay_stays_whatever_the_delay():
 
 def test_an_arm_follows_late_by_the_delay():
     """Delays of whole control steps shift the commands by so many steps, to the bit."""
-    dt = 1.0 / presets()[0].case.cell(1).timing.control_hz
+    dt = 1.0 / Case(ARM).cell(1).timing.control_hz
     runs = {}
     for steps in (0, 1, 2):
         cell = arm(LATE)

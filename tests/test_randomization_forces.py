@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_checks import assert_same
-from randomization_checks import drive, kolmogorov, presets
+from engine_checks import Case, assert_same
+from randomization_checks import ARM, drive, kolmogorov
 
 from shopfloor.envs.engine.core import BatchedCell
 from shopfloor.envs.randomization import Normal, Target, Term, Uniform, spec_from
@@ -18,7 +18,7 @@ BODY, JOINT = {"body": "tool"}, {"joint": "elbow"}
 
 
 def arm(terms: dict[str, Any], n: int = 1) -> BatchedCell:
-    return presets()[0].case.cell(n, randomization=spec_from({"terms": terms}))
+    return Case(ARM).cell(n, randomization=spec_from({"terms": terms}))
 
 
 def force(effect: str = "force.body", **more: Any) -> dict[str, Any]:

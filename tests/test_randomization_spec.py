@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from engine_checks import Case
 from randomization_checks import ARM, REST, Preset, presets
 
 from shopfloor.envs.randomization import (
@@ -188,10 +189,8 @@ UNFIT: list[tuple[dict[str, Any], tuple[str, ...]]] = [
 
 @pytest.mark.parametrize("entry, words", UNFIT, ids=[w[-1] for _, w in UNFIT])
 def test_terms_that_fit_no_model_are_refused(entry: dict[str, Any], words: tuple[str, ...]):
-    preset = presets()[0]
-    assert preset.case.env_id == ARM
     with pytest.raises(ShopfloorError) as caught:
-        preset.case.cell(1, randomization=spec_from(one(**entry)))
+        Case(ARM).cell(1, randomization=spec_from(one(**entry)))
     for word in words:
         assert word in str(caught.value)
 
@@ -203,9 +202,7 @@ def test_two_terms_cannot_both_set_one_thing(name: str):
     entry = {"effect": name, "target": target, "distribution": {"uniform": [0.0, 0.01]}}
     several = {"actuator": ".*"} if name.startswith("command") else {"channel": "joint_.*"}
     with pytest.raises(ShopfloorError, match=f"'one' and 'two': both set {name} of"):
-        presets()[0].case.cell(
-            1, randomization=spec_from({"terms": {"one": entry, "two": {**entry, "target": several}}})
-        )
+        Case(ARM).cell(1, randomization=spec_from({"terms": {"one": entry, "two": {**entry, "target": several}}}))
 
 
 def test_a_field_that_the_task_sets_itself_is_refused():
@@ -248,7 +245,7 @@ def test_a_term_without_a_shell_does_not_stop_others():
         "late": {"effect": "command.delay", "target": {"actuator": ".*"}, "distribution": {"uniform": [0.0, 0.01]}},
         "fixed": {"effect": "mass", "target": {"body": "tool"}, "distribution": {"uniform": [1.2, 1.2]}},
     }
-    cell = presets()[0].case.cell(1, randomization=spec_from({"terms": terms}))
+    cell = Case(ARM).cell(1, randomization=spec_from({"terms": terms}))
     cell.reset()
     assert (cell.randomizer.values["fixed"] == 1.2).all()
 
@@ -482,4 +479,4 @@ def test_parts_and_joins():
     joined = rest.joined(sensing)
     assert {t.name for t in joined.terms} == {t.name for t in spec.terms}
     assert {c.name for c in joined.constraints} == {c.name for c in spec.constraints}
-    assert isinstance(Preset(presets()[0].case, joined).cell(1).randomizer.width, int)
+    assert isinstance(Preset(Case(ARM), joined).cell(1).randomizer.width, int)
