@@ -97,7 +97,7 @@ class Follower:
         waiting: set[int] = set()
         done = self.n * [False]
         for t in range(2 * LIMIT + CUT_AT):
-            if t == CUT_AT and self.n > 1 and not waiting:
+            if t == CUT_AT and self.n > 1:
                 self.cut()
             obs, reward, terminated, truncated, info = self.env.step(np.stack([self.action(r) for r in range(self.n)]))
             ended = terminated | truncated
