@@ -158,6 +158,36 @@ def row_info(info: Mapping[str, Any], row: int) -> dict[str, Any]:
     return out
 
 
+def break_with_nan(env: Any, row: int) -> None:
+    """Put a position into the physics of a row that is no number."""
+    env.cell.sim.qpos[row, 0] = np.nan
+
+
+def break_with_speed(env: Any, row: int) -> None:
+    """Put speeds into the physics of a row that no step survives."""
+    env.cell.sim.qvel[row] = 1e12
+
+
+def break_with_error(env: Any, row: int) -> None:
+    """Let MuJoCo raise an error in a row."""
+    env.cell.sim.field("opt.integrator")[row] = 99
+
+
+def break_process(env: Any, row: int) -> None:
+    """Put a number that is none into the process of a row, which the task integrates itself."""
+    getattr(env.cell.s, env.cell.task.process_state[0])[row] = np.nan
+
+
+def breakers(env: Any) -> tuple[Any, ...]:
+    """What can break a row of an environment that has made a step: MuJoCo's physics, the task's own, or both."""
+    found: list[Any] = []
+    if (env.cell.sim.output("time") > 0.0).any():
+        found += [break_with_nan, break_with_speed, break_with_error]
+    if env.cell.task.process_state:
+        found.append(break_process)
+    return tuple(found)
+
+
 def endless(env: CellVectorEnv) -> CellVectorEnv:
     """The same environment with episodes that end by the time limit or broken physics alone."""
     task = env.task

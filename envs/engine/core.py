@@ -120,6 +120,7 @@ class BatchedCell:
         self.sensors = {g: self._suite(g) for g in (POLICY, PRIVILEGED)}
         groups = {POLICY, *((observed,) if isinstance(observed, str) else observed)}
         self._observed = [suite for g, suite in self.sensors.items() if g in groups and suite is not None]
+        self._process_state = [(name, self._row_array(name)) for name in task.process_state]
         self._reward_functions = [(k, r.weight, self._quantity("reward", k)) for k, r in task.rewards.items()]
         self._metric_functions = [(k, self._quantity("metric", k)) for k in task.metrics]
         self.reasons = (RUNNING, SUCCESS, TIME_LIMIT, PHYSICS_ERROR, *task.failure_texts)
@@ -174,6 +175,12 @@ class BatchedCell:
             return None
         errors = self.randomizer.sensors if group == POLICY and self.randomizer is not None else None
         return SensorSuite(channels, functions, self.n, self.timing.control_hz, errors)
+
+    def _row_array(self, name: str) -> Array:
+        if name not in self.s:
+            raise ShopfloorError(f"{type(self.task).__name__} names {name!r} in process_state, which is no row array")
+        array: Array = getattr(self.s, name)
+        return array
 
     def _quantity(self, prefix: str, name: str) -> Callable[[], Array]:
         """The function behind a declared name: the task's method, or else the row array of that name."""
@@ -313,6 +320,7 @@ class BatchedCell:
         np.multiply(s.step, self.timing.control_dt, out=s.time_s)
         task.measure(s)
         task.accumulate(s)
+        self._watch_process()
         self.reward[...] = 0.0
         for name, weight, function in self._reward_functions:
             term = self.reward_terms[name]
@@ -321,6 +329,14 @@ class BatchedCell:
         self._finish_step()
         for suite in self._observed:
             self._update(suite)
+
+    def _watch_process(self) -> None:
+        """Let rows fail whose process is not finite any more; MuJoCo watches its own state only."""
+        for name, array in self._process_state:
+            # one reduction finds any non-finite number, since a sum that meets NaN or inf stays non-finite
+            if not np.isfinite(array.sum()):
+                sound = np.isfinite(array.reshape(self.n, -1)).all(axis=1)
+                self.sim.fail(np.flatnonzero(~sound), f"the process failed: {name} is not finite", {name: array})
 
     def _update(self, suite: SensorSuite) -> None:
         """New readings, except in rows whose physics failed: what they have measured since may be anything."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -281,11 +281,16 @@ class Simulation:
                 row, "the simulation failed: " + ("; ".join(causes) or "its state is not finite"), self._start[row]
             )
 
-    def _fail(self, row: int, message: str, start: Array) -> None:
+    def fail(self, rows: Rows, message: str, arrays: Mapping[str, Array]) -> None:
+        """Let rows fail for a reason beyond this simulation; (n, ...) arrays that show it are left with the state."""
+        for row in rows.tolist():
+            self._fail(row, message, self.batch.state[row], {k: v[row] for k, v in arrays.items()})
+
+    def _fail(self, row: int, message: str, start: Array, shown: Mapping[str, Array] | None = None) -> None:
         if self.failed[row]:
             return
         start = start.copy()
-        path = self._dump(row, message, start)
+        path = self._dump(row, message, start, shown or {})
         self.failed[row] = True
         self.failure[row] = f"{message}; state before: {path}"
         # a finite state lets the row be observed once more and then reset
@@ -295,18 +300,14 @@ class Simulation:
         self.qvel[row] = 0.0
         self._guard(lambda: self.batch.forward(np.array([row]), stage=_VEL))
 
-    def _dump(self, row: int, message: str, start: Array) -> Path:
+    def _dump(self, row: int, message: str, start: Array, shown: Mapping[str, Array]) -> Path:
         folder = Path(self._dump_dir) if self._dump_dir else Path(tempfile.gettempdir()) / "shopfloor-failures"
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix="state-", suffix=".npz", dir=folder)
         with os.fdopen(handle, "wb") as file:
-            np.savez(
-                file,
-                state=start,
-                ctrl=self.ctrl[row],
-                message=np.array(message),
-                mujoco=np.array(mujoco.__version__),
-            )
+            arrays: dict[str, Any] = {f"process_{k}": v for k, v in shown.items()}
+            arrays["message"], arrays["mujoco"] = np.array(message), np.array(mujoco.__version__)
+            np.savez(file, state=start, ctrl=self.ctrl[row], **arrays)
         return Path(name)
 
     # -- state ------------------------------------------------------------------------------------------------

@@ -182,6 +182,8 @@ class Task(ABC):
         picture_steps: control steps of the expert before the picture of the documentation page.
         versions: version history, "vN" -> what changed.
         references: literature and data sheets.
+        process_state: row arrays (n, ...) of physics that the task integrates itself; a row in which one is not finite
+            any more ends as one whose simulation has failed.
         randomization: the task's domain randomization, the name of a spec of `configs/randomization` or a path; None
             for a task without.
         decisions: what the number of an action means, where actions are decisions, which take as long as they take
@@ -203,6 +205,7 @@ class Task(ABC):
     picture_steps: int = 25
     versions: ClassVar[Mapping[str, str]] = {}
     references: ClassVar[Sequence[str]] = ()
+    process_state: tuple[str, ...] = ()
     randomization: str | None = None
     decisions: ClassVar[tuple[str, ...]] = ()
 

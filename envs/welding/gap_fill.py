@@ -75,6 +75,7 @@ class WeldGapFill(Task):
         "Moore, Naidu, Ozcelik, Modeling, Sensing and Control of Gas Metal Arc Welding, 2003",
         "Kaneko et al., ICRA 2023: rewards and discounts by weld length where speed is an action",
     )
+    process_state = ("current_a", "extension_mm", "deposited_mm3")
     randomization = "weld_gap_fill"
     rewards = {
         "quality": Reward(

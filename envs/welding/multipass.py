@@ -65,6 +65,7 @@ class WeldMultipass(Task):
         "ISO 9692-1: joint preparation; V-groove on backing",
         "Rosenthal, The theory of moving sources of heat, Trans. ASME 68, 1946",
     )
+    process_state = ("section", "bead_energy", "clock_s")
     randomization = "weld_multipass"
     rewards = {
         "fill": Reward(5.0, "share of the groove's area that the bead fills"),

@@ -103,6 +103,7 @@ class SeamTask(Task):
     cameras = ("work", *(name for name in CAMERAS if name != "work"))
     picture_steps = 240
     metrics = METRICS
+    process_state = ("process_current_a", "process_extension_mm", "process_deposited_mm3")
     corrections: ClassVar[CorrectionLimits] = CorrectionLimits()
     tolerance: ClassVar[Tolerance]
     length_mm: ClassVar[float]
