@@ -107,9 +107,10 @@ def presets() -> list[Preset]:
     """Each environment's own spec, every other one of the package that fits it, and the rest of the catalogue."""
     found = [Preset(c, load_spec(name)) for c in all_cases() if (name := c.task().randomization) is not None]
     known = {(p.case.env_id, p.spec.name) for p in found}
+    of_package = [load_spec(name) for name in available_specs()]
     for case in registered_cases():
         rest = [spec_from(REST[case.env_id], default_name="rest")] if case.env_id in REST else []
-        for spec in (*(load_spec(n) for n in available_specs()), *rest):
+        for spec in (*of_package, *rest):
             if (case.env_id, spec.name) not in known and fits(case, spec):
                 found.append(Preset(case, spec))
     return found

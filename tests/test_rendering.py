@@ -14,7 +14,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
-from engine_checks import Case, actions, assert_same, endless
+from engine_checks import Case, actions, assert_same, endless, registered_cases
 
 from shopfloor import doctor
 from shopfloor.envs.engine.core import BatchedCell
@@ -44,6 +44,9 @@ def compiled_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 
 _MODELS: dict[Any, mujoco.MjModel] = {}
+# what the renderer does whatever it draws: one cell of MuJoCo's bodies alone and one that draws more on top
+RENDERED = [Case("shopfloor/ArmReach-v0"), Case("shopfloor/WeldMultipass-v0")]
+every_kind = pytest.mark.parametrize("kind", RENDERED, ids=str)
 # software rendering with as many threads as cores gets in the way of the tests that run beside it
 os.environ.setdefault("LP_NUM_THREADS", "1")
 SMALL: dict[str, Any] = {"width": 160, "height": 120, "render_quality": "fast"}
@@ -71,44 +74,46 @@ def test_every_declared_mode_draws(base_case: Case, mode: str):
     env.close()
 
 
-def test_human_mode_needs_a_display(base_case: Case):
+@every_kind
+def test_human_mode_needs_a_display(kind: Case):
     if "human" in RENDER_MODES:
         pytest.skip("there is a display")
     for make in (gym.make, gym.make_vec):
         with pytest.raises(ShopfloorError, match=r"needs a display.*rgb_array"):
-            make(base_case.env_id, render_mode="human")
+            make(kind.env_id, render_mode="human")
 
 
 def test_vector_environment_draws_every_row(base_case: Case):
-    env = endless(base_case.vector(3, render_mode="rgb_array", **SMALL))
+    env = endless(base_case.vector(2, render_mode="rgb_array", **SMALL))
     env.reset(seed=0)
-    for action in actions(base_case, 3, 12):
+    for action in actions(base_case, 2, 12):
         env.step(action)
     pictures = env.render()
-    assert len(pictures) == 3
-    for row in range(3):
+    assert len(pictures) == 2
+    for row in range(2):
         assert_same(pictures[row], env.render_row(row))
         alone = base_case.single(render_mode="rgb_array", **SMALL)
         alone.reset(seed=row)
-        for action in actions(base_case, 3, 12):
+        for action in actions(base_case, 2, 12):
             alone.step(action[row])
         close = np.abs(pictures[row].astype(int) - alone.render().astype(int)) <= 2
         assert close.mean() > 0.999, "a row looks like the single environment of its seed"
     assert not np.array_equal(pictures[0], pictures[1])
-    with pytest.raises(ShopfloorError, match=r"row must be in \[0, 3\), got 3"):
-        env.render_row(3)
+    with pytest.raises(ShopfloorError, match=r"row must be in \[0, 2\), got 2"):
+        env.render_row(2)
 
 
-def test_closing_one_renderer_leaves_the_others_alone(base_case: Case):
-    env = base_case.vector(1, **SMALL)
+@every_kind
+def test_closing_one_renderer_leaves_the_others_alone(kind: Case):
+    env = kind.vector(1, **SMALL)
     env.reset(seed=0)
     picture = env.render_row(0)
-    other = base_case.vector(1, **SMALL)
+    other = kind.vector(1, **SMALL)
     other.reset(seed=1)
     other.render_row(0)
     other.close()
     assert_same(env.render_row(0), picture)
-    third = base_case.vector(1, **SMALL)
+    third = kind.vector(1, **SMALL)
     third.reset(seed=1)
     third.render_row(0)
     del other, third  # never closed
@@ -116,10 +121,11 @@ def test_closing_one_renderer_leaves_the_others_alone(base_case: Case):
     assert_same(env.render_row(0), picture)
 
 
-def test_forgetting_to_close_is_no_crime(base_case: Case):
+@every_kind
+def test_forgetting_to_close_is_no_crime(kind: Case):
     program = (
         "import gymnasium, shopfloor\n"
-        f"envs = [gymnasium.make({base_case.env_id!r}, render_mode='rgb_array', width=32, height=32) for _ in 'ab']\n"
+        f"envs = [gymnasium.make({kind.env_id!r}, render_mode='rgb_array', width=32, height=32) for _ in 'ab']\n"
         "for env in envs: env.reset(seed=0); env.render()\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -175,14 +181,15 @@ def test_overlay_is_drawn_into_pictures_and_not_into_depth(base_case: Case):
     assert_same(depth, env.render_row(0, depth=True))
 
 
-def test_nothing_is_created_before_it_is_asked_for(base_case: Case):
+def test_nothing_is_created_before_it_is_asked_for():
     program = (
         "import sys, gymnasium, shopfloor\n"
-        f"env = gymnasium.make({base_case.env_id!r}, render_mode='rgb_array'); env.reset(seed=0)\n"
-        "env.step(env.action_space.sample())\n"
-        "assert env.unwrapped._renderer is None\n"
-        "assert not any(m.startswith(('OpenGL', 'mujoco.egl', 'mujoco.viewer')) for m in sys.modules)\n"
-        "env.close()\n"
+        f"for env_id in {[c.env_id for c in registered_cases()]!r}:\n"
+        "    env = gymnasium.make(env_id, render_mode='rgb_array'); env.reset(seed=0)\n"
+        "    env.step(env.action_space.sample())\n"
+        "    assert env.unwrapped._renderer is None, env_id\n"
+        "    assert not any(m.startswith(('OpenGL', 'mujoco.egl', 'mujoco.viewer')) for m in sys.modules), env_id\n"
+        "    env.close()\n"
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("MUJOCO_GL", "PYOPENGL_PLATFORM")}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
@@ -202,15 +209,17 @@ def test_mujoco_may_be_imported_first():
     assert done.stdout.strip() == "(32, 32, 3)", done.stderr
 
 
-def test_render_without_a_mode_warns(base_case: Case):
-    for env in (base_case.single().unwrapped, base_case.vector(1)):
+@every_kind
+def test_render_without_a_mode_warns(kind: Case):
+    for env in (kind.single().unwrapped, kind.vector(1)):
         env.reset(seed=0)
         with pytest.warns(UserWarning, match="render_mode"):
             assert env.render() is None
 
 
-def test_copies_draw_for_themselves(base_case: Case):
-    env = base_case.single(render_mode="rgb_array", **SMALL).unwrapped
+@every_kind
+def test_copies_draw_for_themselves(kind: Case):
+    env = kind.single(render_mode="rgb_array", **SMALL).unwrapped
     env.reset(seed=1)
     picture = env.render()
     twin = pickle.loads(pickle.dumps(env))
@@ -220,8 +229,9 @@ def test_copies_draw_for_themselves(base_case: Case):
     assert_same(copy.deepcopy(twin).render(), picture)
 
 
-def test_drawing_after_close_starts_anew(base_case: Case):
-    env = base_case.single(render_mode="rgb_array", **SMALL).unwrapped
+@every_kind
+def test_drawing_after_close_starts_anew(kind: Case):
+    env = kind.single(render_mode="rgb_array", **SMALL).unwrapped
     env.reset(seed=1)
     picture = env.render()
     env.close()
@@ -238,8 +248,9 @@ def test_full_quality_is_the_same_scene(base_case: Case):
     assert not np.array_equal(a, b)
 
 
-def test_picture_larger_than_the_models_buffer(base_case: Case):
-    env = base_case.single(render_mode="rgb_array", width=1301, height=977, render_quality="fast")
+@every_kind
+def test_picture_larger_than_the_models_buffer(kind: Case):
+    env = kind.single(render_mode="rgb_array", width=1301, height=977, render_quality="fast")
     env.reset(seed=0)
     assert env.render().shape == (977, 1301, 3)
     env.close()
@@ -270,8 +281,9 @@ def test_per_row_model_fields_reach_the_picture():
         assert abs(2.0 * np.arctan2(quat[2], quat[0]) - droop) < 1e-12
 
 
-def test_render_model_must_fit_the_physics_model(base_case: Case):
-    cell = base_case.cell(1)
+@every_kind
+def test_render_model_must_fit_the_physics_model(kind: Case):
+    cell = kind.cell(1)
     original = cell.task.cell
 
     def other(visual: bool) -> Any:
