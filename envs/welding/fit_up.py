@@ -118,6 +118,7 @@ class FitUp:
 
     def __init__(self, sim: Simulation, plates: Plates, name: str = "part"):
         self.plates = plates
+        self._sim = sim
         weldment = plates.weldment()
         prefix = "upper" if plates.kind == "lap" else "web"
         self._body = sim.id("body", name)
@@ -169,6 +170,7 @@ class FitUp:
         self._put(rows, self._walls, position, quat, size, size)
         if self._tacks.size:
             self._write_tacks(rows, corners, length, yaw, tack_m, throat_m)
+        self._sim.stale(rows)  # the tree of bounding boxes that collisions are looked up in
 
     def _write_tacks(
         self, rows: RowIndex, corners: Array, length: Array, yaw: Array, tack_m: Array, throat_m: Array
