@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import mujoco
 import numpy as np
+import pytest
 from engine_checks import Case, all_cases, registered_cases
 from numpy.typing import NDArray
 
 from shopfloor.envs.engine.core import BatchedCell
 from shopfloor.envs.randomization import Randomization, Spec, Term, available_specs, load_spec, spec_from
 from shopfloor.envs.randomization.catalogue import MODEL
+from shopfloor.envs.sensing import POLICY
 from shopfloor.errors import ShopfloorError
 
 Array = NDArray[np.float64]
@@ -102,15 +106,14 @@ class Preset:
 
 
 @functools.cache
-@functools.cache
 def presets() -> list[Preset]:
     """Each environment's own spec, every other one of the package that fits it, and the rest of the catalogue."""
-    found = [Preset(c, load_spec(name)) for c in all_cases() if (name := c.task().randomization) is not None]
+    specs = {name: load_spec(name) for name in available_specs()}
+    found = [Preset(c, specs[name]) for c in all_cases() if (name := c.task().randomization) is not None]
     known = {(p.case.env_id, p.spec.name) for p in found}
-    of_package = [load_spec(name) for name in available_specs()]
     for case in registered_cases():
         rest = [spec_from(REST[case.env_id], default_name="rest")] if case.env_id in REST else []
-        for spec in (*of_package, *rest):
+        for spec in (*specs.values(), *rest):
             if (case.env_id, spec.name) not in known and fits(case, spec):
                 found.append(Preset(case, spec))
     return found
@@ -118,12 +121,31 @@ def presets() -> list[Preset]:
 
 def fits(case: Case, spec: Spec) -> bool:
     """Whether everything that a spec acts on is there."""
+    parameters, channels = _names(case.env_id)
+    for term in spec.terms:  # most do not fit, which names tell without building anything
+        if term.effect.startswith("task.") and term.effect.removeprefix("task.") not in parameters:
+            return False
+        of_channel = term.target is not None and term.target.kind == "channel"
+        if of_channel and not any(re.fullmatch(term.target.pattern, c) for c in channels):
+            return False
     try:
         case.cell(1, randomization=spec)
     except ShopfloorError as error:
-        assert "there are:" in str(error) or "no parameter" in str(error), error
+        assert "there are:" in str(error), error
         return False
     return True
+
+
+@functools.cache
+def _names(env_id: str) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Parameters of an environment's start distribution, and channels of its policy."""
+    task = Case(env_id).task()
+    return frozenset(t.name for t in task.start), tuple(c.name for c in task.channels if c.group == POLICY)
+
+
+def selected(found: Iterable[Preset]) -> list[Any]:
+    """Presets as parameters of a test: what does not run by default, variants, is left to `make test-all`."""
+    return [pytest.param(p, id=str(p), marks=[pytest.mark.slow] if p.case.kwargs else []) for p in found]
 
 
 def drive(cell: BatchedCell, steps: int, seed: int = 0) -> dict[str, Any]:
@@ -151,35 +173,26 @@ def model_terms(spec: Spec) -> list[Term]:
 # -- a second opinion on model fields ------------------------------------------------------------------------------
 
 
+# of no use to a compiler, which derives them; they are compared with what it makes of the rest
+DERIVED = ("geom_rbound", "geom_aabb", "geom_sameframe")
+
+
 def compiled(cell: BatchedCell, row: int) -> mujoco.MjModel:
     """A row's model compiled anew from a spec with the row's values, instead of changed in place."""
-    spec = cell.task.cell(visual=False)
+    spec, model = cell.task.cell(visual=False), cell.model
     values = {name: array[row] for name, array in cell.sim._fields.items()}
-    model = cell.model
-    by_id = {
-        "body": model.body, "jnt": model.joint, "dof": model.joint, "actuator": model.actuator, "geom": model.geom,
-    }  # fmt: skip
+    spec.compiler.inertiafromgeom = mujoco.mjtInertiaFromGeom.mjINERTIAFROMGEOM_FALSE
+    bodies = {n: values.get(n, getattr(model, n)) for n in _INERTIAL}
+    for body in spec.bodies[1:]:  # by hand, as a row's geoms say nothing of its masses
+        _set_inertia(body, {n: v[model.body(body.name).id] for n, v in bodies.items()})
     for name, value in values.items():
         kind, _, field = name.partition("_")
         if name == "opt.gravity":
             spec.option.gravity = value
-        elif kind == "pair":
-            for i, pair in enumerate(spec.pairs):
-                setattr(pair, field, value[i])
-        elif kind == "body":
-            for body in spec.bodies[1:]:
-                index = by_id[kind](body.name).id
-                _set_body(body, field, value[index], values.get("body_iquat", model.body_iquat)[index])
         elif kind in ("jnt", "dof"):
             _set_joints(spec, model, kind, field, value)
-        elif kind == "actuator":
-            for actuator in spec.actuators:
-                setattr(actuator, field, value[by_id[kind](actuator.name).id])
-        elif name == "geom_pos":
-            for geom in spec.geoms:
-                geom.pos = value[by_id[kind](geom.name).id]
-        else:
-            raise AssertionError(f"the test cannot set {name}: extend it")
+        elif name not in (*DERIVED, *_INERTIAL):
+            _set_named(spec, model, kind, field, value)
     if any(b.startswith("body_i") for b in values):
         for body in spec.bodies[1:]:
             body.simple = False
@@ -188,13 +201,35 @@ def compiled(cell: BatchedCell, row: int) -> mujoco.MjModel:
     return result
 
 
-def _set_body(body: Any, field: str, value: Any, iquat: Array) -> None:
-    if field in ("inertia", "iquat", "ipos", "mass"):
-        body.explicitinertial = True
-    if field == "inertia":  # principal moments instead of the tensor that may stand there
-        body.fullinertia = [math.nan, 0.0, 0.0, 0.0, 0.0, 0.0]
-        body.iquat = iquat
-    setattr(body, field, value)
+_INERTIAL = ("body_mass", "body_ipos", "body_inertia", "body_iquat")
+
+
+def _set_inertia(body: Any, values: dict[str, Any]) -> None:
+    body.explicitinertial = True
+    body.mass, body.ipos, body.iquat = values["body_mass"], values["body_ipos"], values["body_iquat"]
+    body.fullinertia = [
+        math.nan,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+    ]  # principal moments instead of the tensor that may stand there
+    body.inertia = values["body_inertia"]
+
+
+def _set_named(spec: mujoco.MjSpec, model: mujoco.MjModel, kind: str, field: str, value: Array) -> None:
+    """Values of bodies, geoms, actuators or pairs where they are not as designed."""
+    assert kind in ("body", "geom", "actuator", "pair"), f"the test cannot set {kind}_{field}: extend it"
+    designed = getattr(model, f"{kind}_{field}")
+    for k, item in enumerate({"body": spec.bodies, "geom": spec.geoms}.get(kind) or getattr(spec, f"{kind}s")):
+        index = k if kind == "pair" else getattr(model, kind)(item.name).id
+        if np.array_equal(value[index], designed[index]):
+            continue
+        if kind == "geom":
+            assert item.type != mujoco.mjtGeom.mjGEOM_MESH, "the place of a mesh is not the one in its file"
+            item.fromto = [math.nan] * 6  # or its ends would say what place and size are
+        setattr(item, field, value[index])
 
 
 def _set_joints(spec: mujoco.MjSpec, model: mujoco.MjModel, kind: str, field: str, value: Array) -> None:
