@@ -45,6 +45,9 @@ COMMANDS: dict[str, Command] = {
     "resume": Command("RUN", "continue a training run that was stopped", ".train.__main__", ("--resume",)),
     "export": Command("RUN [--out DIR]", "write a policy bundle", ".train.export"),
     "eval": Command("BUNDLE|RUN|expert|random --env ID", "score a policy on held-out episodes", ".eval.__main__"),
+    "sweep": Command(
+        "POLICY... --parameter NAME --values X ...", "success against one value of the start", ".report.sweep_cli"
+    ),
     "baseline": Command("RUN", "make a run a baseline of the repository", ".train.baseline"),
     "run": Command("BUNDLE", "run a bundle in a controller loop against the twin", ".deploy.__main__"),
     "excite": Command("--env ID --out LOG", "record a motion that shows the plant", ".sysid.excite_cli"),

@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
         threads=arguments.threads,
         progress=progress,
         randomization=arguments.randomization,
+        task_params=parse_kwargs(arguments.task_params, "--task-params"),
     )
     if show:
         print("\r\x1b[K", end="", file=sys.stderr)
@@ -50,8 +51,12 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def parse_kwargs(items: Sequence[str]) -> dict[str, Any]:
+def parse_kwargs(items: Sequence[str], option: str = "--kwargs") -> dict[str, Any]:
     """Task arguments from `name=value` words; values are YAML.
+
+    Args:
+        items: the words.
+        option: what messages call them.
 
     Raises:
         ShopfloorError: if a word has no `=` or its value is not YAML.
@@ -60,11 +65,11 @@ def parse_kwargs(items: Sequence[str]) -> dict[str, Any]:
     for item in items:
         name, equals, text = item.partition("=")
         if not equals or not name.isidentifier():
-            raise ShopfloorError(f"--kwargs takes name=value, got {item!r}")
+            raise ShopfloorError(f"{option} takes name=value, got {item!r}")
         try:
             out[name] = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ShopfloorError(f"--kwargs {name}: {text!r} is not a YAML value: {error}") from None
+            raise ShopfloorError(f"{option} {name}: {text!r} is not a YAML value: {error}") from None
     return out
 
 
@@ -88,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--episodes", type=int, default=EPISODES, help="episodes, one a seed (%(default)s)")
     parser.add_argument("--seed-offset", type=int, default=HELD_OUT_SEED, help="first seed (%(default)s)")
     parser.add_argument("--kwargs", nargs="+", metavar="NAME=VALUE", help="task arguments; default: the bundle's")
+    parser.add_argument(
+        "--task-params", nargs="+", default=[], metavar="NAME=VALUE", help="values of the start distribution, forced"
+    )
     parser.add_argument(
         "--randomization", metavar="SPLIT", help="train, corners, ood_near, ood_far, structural, or a spec's file"
     )

@@ -76,6 +76,7 @@ def evaluate(
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
     randomization: object = None,
+    task_params: Mapping[str, Any] | None = None,
 ) -> list[EpisodeRecord]:
     """Run one episode for each seed and report its end, in the order of the seeds.
 
@@ -89,6 +90,10 @@ def evaluate(
         threads: size of the stepping pool; None chooses from the machine.
         progress: called with the number of episodes finished so far.
         randomization: where the plants are drawn from, as `gymnasium.make` takes it; None for the nominal one.
+        task_params: values of the start distribution that all episodes have.
+
+    Raises:
+        ShopfloorError: if a seed comes twice, or a value is not one that the task has.
     """
     if len(set(seeds)) != len(seeds) or not seeds:
         raise ShopfloorError("an evaluation needs seeds, and each of them once")
@@ -102,7 +107,7 @@ def evaluate(
     records: dict[int, EpisodeRecord] = {}
 
     def begin(rows: NDArray[np.intp]) -> None:
-        cell.reset(rows, np.array([waiting.pop() for _ in rows], dtype=np.int64))
+        cell.reset(rows, np.array([waiting.pop() for _ in rows], dtype=np.int64), task_params)
         total_reward[rows] = 0.0
         policy.reset(cell, rows)
 

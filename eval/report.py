@@ -41,6 +41,7 @@ def evaluate_named(
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
     randomization: object = None,
+    task_params: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a policy by name and return the content of an evaluation.json, as plain data.
 
@@ -52,6 +53,7 @@ def evaluate_named(
         num_envs, threads, progress: see `evaluate`.
         randomization: a split of the environment's randomization, a spec's file with or without a split, or whatever
             else `gymnasium.make` takes; None for the nominal machine.
+        task_params: values of the start distribution that all episodes have.
 
     Raises:
         ShopfloorError: if a name is unknown, the bundle is damaged, or its contract does not fit the environment.
@@ -72,8 +74,9 @@ def evaluate_named(
     subject = scripted(str(policy), task) if bundle is None else bundle_policy(bundle)
     begin = time.perf_counter()
     records = evaluate(
-        subject, task, seeds, num_envs=num_envs, threads=threads, progress=progress, randomization=chosen
-    )
+        subject, task, seeds, num_envs=num_envs, threads=threads, progress=progress, randomization=chosen,
+        task_params=task_params,
+    )  # fmt: skip
     wall_s = time.perf_counter() - begin
     return {
         "schema_version": SCHEMA_VERSION,
@@ -100,6 +103,7 @@ def evaluate_named(
             "episodes": episodes,
             "episode_of_seed": 0,
             "policy_batch": 1,
+            **({"task_params": dict(task_params)} if task_params else {}),
         },
         "versions": versions(),
         "wall_s": wall_s,
