@@ -133,7 +133,7 @@ def _row(baseline: Baseline) -> tuple[str, ...]:
 
 
 def _figure(value: float | None, unit: str) -> str:
-    return "–" if value is None else f"{value:.3g}{unit}"
+    return "–" if value is None else f"{float(f'{value:.3g}'):,g}{unit}"
 
 
 def _difference(baseline: Baseline, unit: str) -> str:
@@ -145,7 +145,8 @@ def _difference(baseline: Baseline, unit: str) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2g}".replace("-", "−") if value else "0"
+    # rounded first, so that thousands are written out instead of with an exponent
+    return f"{float(f'{value:.2g}'):+,g}".replace("-", "−") if value else "0"
 
 
 def _thousands(steps: int) -> str:
