@@ -81,9 +81,9 @@ class WeldGapFill(Task):
         "quality": Reward(
             0.1, f"new millimetres, each 1 at the strictest level and 0.8 at the required one, over {MOST_NEW_SLICES:g}"
         ),
-        "time": Reward(-0.003, "1 each step"),
+        "time": Reward(-0.001, "1 each step"),
         "failure": Reward(-3.0, "share of the seam that is not welded when the episode fails"),
-        "success": Reward(5.0, "1 at the step in which the weld is complete and accepted"),
+        "success": Reward(10.0, "1 at the step in which the weld is complete and accepted"),
     }  # fmt: skip
     metrics = {
         "weld_time": Metric("s", "lower", "arc time of the seam; NaN if it is not complete"),
