@@ -36,10 +36,12 @@ from .bound import ROWS, RawBound, record
 from .decisions import EventBound, settled
 from .gate import Gate, Result
 from .load import Actions, staggered
+from .page import PAGE, throughput_page
 from .step_profile import print_profile
 
 RESULTS = Path(__file__).parent / "results"
 REACH, TRANSFER = "shopfloor/ArmReach-v0", "shopfloor/WaferTransfer-v0"
+GAP_FILL = "shopfloor/WeldGapFill-v0"
 RANDOMIZED = "..., randomized"
 PPO_STEPS = 49_152  # 12 updates of 4096 transitions
 
@@ -231,6 +233,7 @@ ROWS_OF_REACH = (
     Row("SB3 DummyVecEnv", REACH, 8, dummy_vec_env),
     Row("SB3 SubprocVecEnv", REACH, 8, subproc_vec_env),
     Row("SB3 PPO, end to end", REACH, 128, sb3_ppo),
+    Row("CellVectorEnv", GAP_FILL, 4096, vector_env),
 )
 
 
@@ -426,9 +429,13 @@ def main(argv: Sequence[str]) -> int:
     everything = options.only is None and options.env is None
     out = options.out or (RESULTS / "throughput.json" if everything else None)
     if out is not None:
+        measured = document(results, gate, options.threads)
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(document(results, gate, options.threads), indent=1) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
         print(f"written to {out}")
+        if everything and options.out is None:
+            PAGE.write_text(throughput_page(measured, [*env_ids(), *event_driven_ids()]), encoding="utf-8")
+            print(f"written to {PAGE}")
     return 0 if all(result.rates for _, result in results) else 1
 
 

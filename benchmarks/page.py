@@ -1,0 +1,55 @@
+"""docs/throughput.md: the last complete measurement as a table for readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "throughput.md"
+
+HEAD = """# Throughput
+
+Environment steps a second, and which share that is of what MuJoCo alone does with the same model, states and commands
+on the same cores, measured in turns ([how](../benchmarks/throughput.py)). Everything is on: noise, rewards, infos, and
+episodes that end one after another and begin anew in the same step. A share carries over to another machine, steps a
+second do not. Where a task steps no physics of MuJoCo's between two decisions, or next to none, because its process is
+computed by the suite itself, the share says how much that process costs, not how well the engine is used.
+"""
+
+
+def throughput_page(document: Mapping[str, Any], env_ids: Sequence[str]) -> str:
+    """The page in Markdown.
+
+    Args:
+        document: content of benchmarks/results/throughput.json.
+        env_ids: registered environments; those without a row are named as not measured.
+    """
+    machine = document["machine"]
+    lines = [
+        HEAD,
+        f"Measured {document['created_utc'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
+        f"{document['threads']} threads, MuJoCo {machine['mujoco']}, Python {machine['python']}. Median of the "
+        "samples, and their range.",
+        "",
+        "| What | Environment | Rows | Steps/s | MuJoCo alone | Share | Range |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        *(_line(row) for row in document["rows"]),
+        "",
+    ]
+    measured = {row["env_id"] for row in document["rows"]}
+    if missing := [i.partition("/")[2] for i in env_ids if i not in measured]:
+        lines += [f"Not measured yet: {', '.join(missing)}.", ""]
+    return "\n".join(lines)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    name, env_id = row["name"], row["env_id"].partition("/")[2]
+    if row["steps_per_s"] is None:
+        return f"| {name} | {env_id} | {row['n']} | not measured: the machine did not have its cores | | | |"
+    shares = [s["steps_per_s"] / s["bound_per_s"] for s in row["samples"]]
+    bound = row["steps_per_s"] / row["share_of_bound"]
+    return (
+        f"| {name} | {env_id} | {row['n']} | {row['steps_per_s']:,.0f} | {bound:,.0f} | {row['share_of_bound']:.2f} | "
+        f"{min(shares):.2f} – {max(shares):.2f} |"
+    )
