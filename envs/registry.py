@@ -24,6 +24,7 @@ NAMESPACE = "shopfloor"
 TASKS: dict[str, str | type[Task]] = {
     "ArmGearMesh-v0": "arms.gear_mesh:ArmGearMesh",
     "ArmPegInsert-v0": "arms.peg_insert:ArmPegInsert",
+    "ArmPickPlace-v0": "arms.pick_place:ArmPickPlace",
     "ArmPolish-v0": "arms.polish:ArmPolish",
     "ArmReach-v0": "arms.reach:ArmReach",
     "WaferAutoTeach-v0": "wafer.teach:WaferAutoTeach",
@@ -276,6 +277,7 @@ def register_all() -> None:
 MAX_STEPS: dict[str, int] = {
     "ArmGearMesh-v0": 200,
     "ArmPegInsert-v0": 200,
+    "ArmPickPlace-v0": 250,
     "ArmPolish-v0": 300,
     "ArmReach-v0": 150,
     "WaferAutoTeach-v0": 100,

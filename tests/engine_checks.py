@@ -19,6 +19,7 @@ from shopfloor.envs.registry import env_ids, make_task, make_vector_env, task_ar
 # stands here is tested besides.
 VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "shopfloor/ArmPegInsert-v0": ({"peg": "rectangular"},),
+    "shopfloor/ArmPickPlace-v0": ({"goal_conditioned": True},),
     "shopfloor/ArmReach-v0": (
         {"action": "joint_velocity"},
         {"action": "joint_torque"},

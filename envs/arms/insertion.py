@@ -26,6 +26,7 @@ from ...frames import (
 from ..control import ActionInterface, Admittance, TcpLimits
 from ..engine.start import Term, Uniform
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from .contact_record import METRICS, ContactRecord
 from .insertion_expert import InsertionExpert
 from .insertion_terms import channels
 from .inverse_kinematics import PoseSolver
@@ -55,11 +56,11 @@ class Insertion(Task):
     rewards: Mapping[str, Reward]
     metrics = {
         "cycle_time": Metric("s", "lower", "time until the part is seated for good; NaN if never"),
-        "peak_force": Metric("N", "lower", "largest contact force at any tick of the control loop"),
-        "mean_force": Metric("N", "lower", "contact force, averaged over the time in contact"),
+        "peak_force": METRICS["peak_force"],
+        "mean_force": METRICS["mean_force"],
         "jams": Metric("1", "lower", "times the part stood still under load on its way"),
         "depth": Metric("mm", "higher", "how deep the part is at the end"),
-        "peak_jerk": Metric("m/s^3", "lower", "largest jerk of the commanded tip, from differences over control steps"),
+        "peak_jerk": METRICS["peak_jerk"],
     }
 
     def __init__(self, robot: str):
@@ -158,11 +159,10 @@ class Insertion(Task):
         for name, shape in (
             ("taught", (3,)), ("taught_quaternion", (4,)), ("tip", (3,)), ("tip_turn", (3,)), ("tip_speed", (3,)),
             ("part_position_mm", (3,)), ("part_tilt", (2,)), ("clearance_mm", ()), ("friction", ()),
-            ("force_threshold", ()), ("peak_force", ()), ("force_sum", ()), ("contact_s", ()), ("jams", ()),
-            ("standing_s", ()), ("new_jam", ()), ("entered_s", ()), ("peak_jerk", ()), ("last_acceleration", (3,)),
-            ("last_velocity", (3,)),
+            ("force_threshold", ()), ("jams", ()), ("standing_s", ()), ("new_jam", ()), ("entered_s", ()),
         ):  # fmt: skip
             s.new(name, shape)
+        self._record = ContactRecord(s)
         s.new("jammed", dtype=bool)
         s.new("seated", dtype=bool)
 
@@ -186,10 +186,8 @@ class Insertion(Task):
 
     def commence(self, s: Rows, rows: RowIndex) -> None:
         """Zero what adds up."""
-        for name in (
-            "peak_force", "force_sum", "contact_s", "jams", "standing_s", "new_jam", "peak_jerk",
-            "last_acceleration", "last_velocity",
-        ):  # fmt: skip
+        self._record.begin(s, rows)
+        for name in ("jams", "standing_s", "new_jam"):
             getattr(s, name)[rows] = 0.0
         s.jammed[rows] = False
         s.seated[rows] = False
@@ -218,11 +216,7 @@ class Insertion(Task):
     def accumulate(self, s: Rows) -> None:
         """Peak and mean force, jams, jerk and the time of seating."""
         dt = s.timing.control_dt
-        np.maximum(s.peak_force, s.tcp_force_peak, out=s.peak_force)
-        force = _length(s.tcp_wrench[:, :3])
-        touching = force > 2.0
-        s.force_sum += np.where(touching, force * dt, 0.0)
-        s.contact_s += np.where(touching, dt, 0.0)
+        self._record.add(s)
         s.seated[...] = -s.part_position_mm[:, 2] >= self.stop_mm
         still = np.abs(s.tip_speed[:, 2]) < JAM_SPEED
         pressed = s.tcp_wrench[:, 2] > JAM_SHARE * s.force_threshold
@@ -232,11 +226,6 @@ class Insertion(Task):
         s.new_jam[...] = jammed & ~s.jammed
         s.jams += s.new_jam
         s.jammed[...] = jammed
-        velocity = s.tcp_reference_velocity[:, :3]
-        acceleration = (velocity - s.last_velocity) / dt
-        np.maximum(s.peak_jerk, _length(acceleration - s.last_acceleration) / dt, out=s.peak_jerk)
-        s.last_acceleration[...] = acceleration
-        s.last_velocity[...] = velocity
         s.entered_s[...] = np.where(s.seated, np.where(np.isnan(s.entered_s), s.time_s, s.entered_s), np.nan)
 
     def succeeded(self, s: Rows) -> NDArray[np.bool_]:
@@ -336,10 +325,6 @@ class Insertion(Task):
         time: Array = s.entered_s
         return time
 
-    def metric_mean_force(self, s: Rows) -> Array:
-        """Force over the time in contact."""
-        return np.where(s.contact_s > 0.0, s.force_sum / np.maximum(s.contact_s, 1e-9), 0.0)
-
     def metric_depth(self, s: Rows) -> Array:
         """Depth of the part."""
         return -s.part_position_mm[:, 2]
@@ -359,8 +344,3 @@ def home_station(
     _, quaternion = PoseSolver(cell.spec.compile(), robot.joints, robot.flange).pose(robot.home)
     x = rotate(quaternion, X)
     return place(cell), float(np.arctan2(x[1], x[0]))
-
-
-def _length(v: Array) -> Array:
-    length: Array = np.sqrt(v[:, 0] * v[:, 0] + v[:, 1] * v[:, 1] + v[:, 2] * v[:, 2])
-    return length
