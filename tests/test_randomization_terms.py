@@ -136,10 +136,9 @@ def things_of(term: Term, model: mujoco.MjModel, name: str) -> list[str]:
     if thing != "all":
         return [name]
     assert term.target is not None
-    count, called = {
-        "body": (model.nbody, model.body), "joint": (model.njnt, model.joint), "actuator": (model.nu, model.actuator),
-    }[term.target.kind]  # fmt: skip
-    names = [called(i).name for i in range(count)]
+    kind = term.target.kind
+    count = {"joint": model.njnt, "actuator": model.nu}.get(kind) or getattr(model, f"n{kind}")
+    names = [getattr(model, kind)(i).name for i in range(count)]
     return [n + bracket + part for n in names if re.fullmatch(term.target.pattern, n)]
 
 
@@ -167,12 +166,13 @@ def change(term: Term, model: mujoco.MjModel, field: Any, name: str, value: floa
                 field("actuator_gainprm")[actuator, 0] *= value
             bias[column] *= value
     else:
-        of = {"dof": "jnt_dofadr", "body": None, "jnt": None}[term.effect.partition("_")[0]]
-        index = model.joint(target).id if of or term.effect.startswith("jnt_") else model.body(target).id
-        spot = field(term.effect)[int(getattr(model, of)[index]) if of else index : None]
-        chosen = list(range(spot[0].size)) if term.components is None else list(term.components)
+        assert term.target is not None
+        index = getattr(model, term.target.kind)(target).id
+        if term.effect.startswith("dof_"):
+            index = int(model.jnt_dofadr[index])
+        block = field(term.effect)[index : index + 1].reshape(-1)
+        chosen = list(range(block.size)) if term.components is None else list(term.components)
         chosen = [chosen[int(part[:-1])]] if part else chosen
-        block = spot[0:1].reshape(-1)
         block[chosen] = operated(block[chosen])
 
 
