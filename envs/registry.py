@@ -38,6 +38,7 @@ TASKS: dict[str, str | type[Task]] = {
     "WeldGapFill-v0": "welding.gap_fill:WeldGapFill",
     "WeldMultipass-v0": "welding.multipass:WeldMultipass",
     "WeldSeamTrack-v0": "welding.seam_track:WeldSeamTrack",
+    "WeldTouchSense-v0": "welding.touch_sense:WeldTouchSense",
 }
 
 
@@ -291,4 +292,5 @@ MAX_STEPS: dict[str, int] = {
     "WeldGapFill-v0": 900,
     "WeldMultipass-v0": 30,
     "WeldSeamTrack-v0": 650,
+    "WeldTouchSense-v0": 100,
 }

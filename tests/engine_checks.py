@@ -45,6 +45,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
         {"joint": "lap", "seam": "curved", "robot": "arcmate100id"},
         {"travel": "action", "seam": "curved"},
     ),
+    "shopfloor/WeldTouchSense-v0": ({"joint": "corner", "robot": "arcmate100id"},),
 }
 
 

@@ -27,52 +27,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..sensing.sequential import update as update
+from ..sensing.sequential import variance_along as variance_along
+
 Array = NDArray[np.float64]
 
 NAMES = ("x", "y", "z", "slope_x", "slope_y", "play", "softness", "droop")
 SIZE = len(NAMES)
 X, Y, Z, SLOPE_X, SLOPE_Y, PLAY, SOFTNESS, DROOP = range(SIZE)
-
-
-def update(mean: Array, cov: Array, h: Array, value: Array, variance: Array, rows: NDArray[np.bool_]) -> Array:
-    """Take one scalar measurement into the fit of the rows chosen, in place.
-
-    Sums run in a fixed order, so that a row's result does not depend on the batch.
-
-    Args:
-        mean: (n, SIZE) unknowns.
-        cov: (n, SIZE, SIZE) their covariance.
-        h: (n, SIZE) row of the measurement matrix.
-        value: (n,) what was measured.
-        variance: (n,) of its error.
-        rows: (n,) which rows measure.
-
-    Returns:
-        (n,) innovation in standard deviations, 0 in other rows.
-    """
-    gain = np.zeros_like(mean)
-    for j in range(SIZE):
-        gain += cov[:, :, j] * h[:, j, None]
-    innovation = value.copy()
-    spread = variance.copy()
-    for j in range(SIZE):
-        innovation -= h[:, j] * mean[:, j]
-        spread += h[:, j] * gain[:, j]
-    innovation, spread = np.where(rows, innovation, 0.0), np.where(rows, spread, 1.0)
-    gain = np.where(rows[:, None], gain, 0.0)
-    mean += gain * (innovation / spread)[:, None]
-    cov -= gain[:, :, None] * (gain / spread[:, None])[:, None, :]
-    normalized: Array = innovation / np.sqrt(spread)
-    return normalized
-
-
-def variance_along(cov: Array, h: Array) -> Array:
-    """Variance (n,) of the combination `h` (n, SIZE) of the unknowns."""
-    total = np.zeros(len(h))
-    for i in range(SIZE):
-        for j in range(SIZE):
-            total = total + h[:, i] * cov[:, i, j] * h[:, j]
-    return np.maximum(total, 0.0)
 
 
 def edge_row(normal: Array, height: Array, direction: Array, radial: Array) -> Array:
