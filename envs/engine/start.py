@@ -52,9 +52,13 @@ class Term:
         """Map numbers in [0, 1) to the parameter's distribution."""
         return self.low + (self.high - self.low) * u
 
-    def draw(self, random: KeyedRandom, seed: int, episode: int) -> Array:
-        """The sample (size,) of one episode."""
-        return self.transform(random.uniform(seed, f"start:{self.name}", episode, self.size))
+    def draw(self, random: KeyedRandom, seeds: Sequence[int], episodes: Sequence[int]) -> Array:
+        """Samples (k, size) of k episodes."""
+        u = np.empty((len(seeds), self.size))
+        name = f"start:{self.name}"
+        for k, (seed, episode) in enumerate(zip(seeds, episodes, strict=True)):
+            u[k] = random.generator(seed, name, episode).random(self.size)
+        return self.transform(u)
 
     def check(self, value: object) -> Array:
         """A forced value as an array (size,).
@@ -131,12 +135,18 @@ class Normal(Term):
 
     kind = "truncated normal"
 
-    def draw(self, random: KeyedRandom, seed: int, episode: int) -> Array:
-        """The sample (size,) of one episode: numbers beyond the cut are drawn again, never clipped."""
-        generator = random.generator(seed, f"start:{self.name}", episode)
-        z = generator.standard_normal(self.size)
-        while (outside := np.abs(z) > self.cut).any():
-            z[outside] = generator.standard_normal(int(outside.sum()))
+    def draw(self, random: KeyedRandom, seeds: Sequence[int], episodes: Sequence[int]) -> Array:
+        """Samples (k, size) of k episodes: numbers beyond the cut are drawn again, never clipped."""
+        z = np.empty((len(seeds), self.size))
+        name = f"start:{self.name}"
+        for k, (seed, episode) in enumerate(zip(seeds, episodes, strict=True)):
+            z[k] = random.generator(seed, name, episode).standard_normal(self.size)
+        for k in np.flatnonzero((np.abs(z) > self.cut).any(axis=1)).tolist():
+            generator = random.generator(seeds[k], name, episodes[k])
+            drawn = generator.standard_normal(self.size)
+            while (outside := np.abs(drawn) > self.cut).any():
+                drawn[outside] = generator.standard_normal(int(outside.sum()))
+            z[k] = drawn
         return 0.5 * (self.low + self.high) + 0.5 * (self.high - self.low) / self.cut * z
 
 
@@ -175,12 +185,11 @@ def sample(
         known = ", ".join(t.name for t in terms) or "none"
         raise ShopfloorError(f"unknown task parameter {unknown[0]!r}; this task has: {known}")
     out: dict[str, Array] = {}
+    keys = seeds.tolist(), episodes.tolist()
     for term in terms:
-        values = np.empty((len(seeds), term.size))
         if term.name in forced:
-            values[:] = term.check(forced[term.name])
+            values = np.tile(term.check(forced[term.name]), (len(seeds), 1))
         else:
-            for k, (seed, episode) in enumerate(zip(seeds.tolist(), episodes.tolist(), strict=True)):
-                values[k] = term.draw(random, seed, episode)
+            values = term.draw(random, *keys)
         out[term.name] = values[:, 0].copy() if term.size == 1 else values
     return out

@@ -30,7 +30,6 @@ from .consumables import Gas, Wire
 from .electrode import (
     SHORT_CHARGE,
     SHORT_FREE_DIAMETERS,
-    current_for_feed,
     melting_rate,
     short_charge,
     short_feeds,
@@ -297,15 +296,17 @@ def steady_arc(p: Parameters, feed_mm_s: Array, voltage_v: Array, ctwd_mm: Array
     """
     low = np.full(p.n, SHORTEST_EXTENSION_MM)
     high = ctwd_mm + STUBBING_MM
-    most = p.most_short(feed_mm_s)
+    # `short_charge`, `current_for_feed` and the circuit written out, with what does not depend on the extension before
+    # the loop: an environment comes here in every step in which an episode begins
+    most, free = p.most_short(feed_mm_s), SHORT_FREE_DIAMETERS * p.diameter_mm
+    heating, twice = 4.0 * p.beta, 2.0 * feed_mm_s
     for _ in range(48):
         extension = 0.5 * (low + high)
         length = ctwd_mm - extension
-        short = short_charge(length, p.diameter_mm, most)
-        melting = current_for_feed(feed_mm_s, extension, p.alpha, p.beta, short)
-        supplied = _circuit_current(p, voltage_v, length, extension)
+        linear = p.alpha * (1.0 - most * np.minimum(np.maximum(1.0 - length / free, 0.0), 1.0))
+        melting = twice / (linear + np.sqrt(linear * linear + heating * extension * feed_mm_s))
         # more current than the feed needs burns the wire back
-        shorter = supplied > melting
+        shorter = _circuit_current(p, voltage_v, length, extension) > melting
         high = np.where(shorter, extension, high)
         low = np.where(shorter, low, extension)
     extension = 0.5 * (low + high)

@@ -146,6 +146,9 @@ def pores(key: NDArray[np.int64], index: NDArray[np.int64], factor: Array, lengt
         length_mm: of a slice.
     """
     chance = 1.0 - np.exp(-PORE_RATE * length_mm * factor)
-    size = PORE_SMALLEST_MM - PORE_SCALE_MM * np.log(counter_uniform(key, index, 1))
-    size = np.minimum(size * np.sqrt(np.sqrt(factor)), PORE_LARGEST_MM)
-    return np.where(counter_uniform(key, index, 0) < chance, size, 0.0)
+    out = np.zeros_like(chance)
+    (there,) = np.nonzero(counter_uniform(key, index, 0) < chance)
+    if there.size:
+        size = PORE_SMALLEST_MM - PORE_SCALE_MM * np.log(counter_uniform(key[there], index[there], 1))
+        out[there] = np.minimum(size * np.sqrt(np.sqrt(factor[there])), PORE_LARGEST_MM)
+    return out

@@ -61,7 +61,8 @@ def extension_sensitivity(current_a: Array, extension_mm: Array, alpha: Array, b
 
 def short_charge(arc_length_mm: Array, diameter_mm: Array | float, most: Array | float = SHORT_CHARGE) -> Array:
     """Share of the charge that passes in short circuits: `most` without a gap, none above two wire diameters."""
-    return most * np.clip(1.0 - arc_length_mm / (SHORT_FREE_DIAMETERS * diameter_mm), 0.0, 1.0)
+    share = 1.0 - arc_length_mm / (SHORT_FREE_DIAMETERS * diameter_mm)
+    return most * np.minimum(np.maximum(share, 0.0), 1.0)
 
 
 _SPRAY_DIAMETERS = (0.8, 0.9, 1.2, 1.6)

@@ -142,7 +142,7 @@ class WeldGapFill(Task):
         """Build the welding of all rows and what adds up over a weld."""
         self.bench = Bench(s, self.work, SEAM_MM)
         s.welder = self.bench
-        self._profile_index = np.arange(s.n)
+        self._first_slice = np.arange(s.n) * self.bench.process.slices.count
         for name in (
             "score", "accepted_mm", "throat_now", "least_throat", "largest_gap", "heat_sum", "metal_sum",
             "cooling_time", "weld_time", "complete", "grade", "hole",
@@ -251,12 +251,11 @@ class WeldGapFill(Task):
         """Profile of the bead behind the arc, 0 where there is none."""
         slices = self.bench.process.slices
         behind = slices.frozen - round(BEHIND_MM / slices.slice_mm)
-        # the quantities of the outer shape stand side by side
-        first, last = COLUMN["leg_1_mm"], COLUMN["underfill_mm"]
-        record = slices.values[self._profile_index, np.maximum(behind, 0), first : last + 1]
+        record = (self._first_slice + np.maximum(behind, 0)) * len(COLUMN)
+        flat = slices.values.reshape(-1)
 
         def column(name: str) -> Array:
-            return record[:, COLUMN[name] - first].astype(np.float64)
+            return flat.take(record + COLUMN[name]).astype(np.float64)
 
         if self.work.kind == BUTT:
             profile = [column("width_mm"), column("reinforcement_mm") - column("underfill_mm")]

@@ -20,7 +20,7 @@ RowIndex = NDArray[np.intp]
 WAVES = 9  # knots of the waviness over the seam
 STEP_MM = 6.0  # length over which the gap changes where a plate edge has a nick
 PREVIEW_MM = 40.0  # laser line ahead of the arc
-AHEAD_MM = (0.0, 10.0, 20.0, 30.0, 40.0)  # places ahead of the arc that are observed
+AHEAD_MM = (0.0, 10.0, 20.0, 30.0, 40.0)  # places ahead of the arc that are observed, whole numbers
 QUANTUM_MM = 0.1  # in which a seam sensor's protocol gives a gap
 SMOOTHING = 5  # readings that the controller averages
 NOISE_STREAM = 11
@@ -87,10 +87,12 @@ class FitUp:
         share = left - index
         flat = self.gap.reshape(-1)
         index += self._first
-        return flat[index] * (1.0 - share) + flat[index + 1] * share
+        return flat.take(index) * (1.0 - share) + flat.take(index + 1) * share
 
     def ahead(self, place_mm: Array) -> Array:
         """Gap (n, len(AHEAD_MM)) as the controller has it, ahead of an arc at places (n,)."""
-        places = np.clip(place_mm[:, None] + np.array(AHEAD_MM), 0.0, self.count - 1.0)
-        index = (places + 0.5).astype(np.intp) + self._first[:, None]
-        return self.scan.reshape(-1)[index].astype(np.float64)
+        here, flat = (np.maximum(place_mm, 0.0) + 0.5).astype(np.intp), self.scan.reshape(-1)
+        ahead = np.empty((place_mm.size, len(AHEAD_MM)))
+        for k, distance in enumerate(AHEAD_MM):
+            ahead[:, k] = flat.take(np.minimum(here + round(distance), self.count - 1) + self._first)
+        return ahead

@@ -319,7 +319,10 @@ def _with_length(
     limited = [level for level in reversed(standard.levels) if rule.short_only(level, joint.thickness_mm).any()]
     if not limited:
         return graded
-    long = crowded(measured[rule.quantity] > MEASURABLE_MM, slice_mm)
+    imperfect = measured[rule.quantity] > MEASURABLE_MM
+    if not imperfect.any():
+        return graded
+    long = crowded(imperfect, slice_mm)
     for level in limited:
         fails = long & rule.short_only(level, joint.thickness_mm)[:, None]
         graded = np.where(fails, np.minimum(graded, standard.grade(level) - 1), graded).astype(np.int8)

@@ -35,20 +35,23 @@ class Means:
     """
 
     def __init__(self, sums: Array, inputs: Array, names: dict[str, int], slice_mm: float):
-        time = np.maximum(sums[:, 0], 1e-9)
-        self._inputs = inputs / time[:, None]
+        # by quantity, so that each is contiguous
+        rates = np.ascontiguousarray(sums.T)
+        time = np.maximum(rates[0], 1e-9)
+        self._inputs = np.ascontiguousarray(inputs.T) / time
         self._names = names
         self.travel_mm_s = slice_mm / time
-        self.deposit_mm2 = sums[:, 1] / slice_mm
-        self.spatter_mm2 = sums[:, 2] / slice_mm
-        self.power_w = np.maximum(sums[:, 3] / time, 1.0)
-        self.current_a = np.maximum(sums[:, 4] / time, 1.0)
-        self.voltage_v = np.maximum(sums[:, 5] / time, 1.0)
-        self.short = sums[:, 6] / time
-        self.interpass_c = np.clip(sums[:, 7] / time, -50.0, 450.0)
+        self.deposit_mm2 = rates[1] / slice_mm
+        self.spatter_mm2 = rates[2] / slice_mm
+        self.power_w = np.maximum(rates[3] / time, 1.0)
+        self.current_a = np.maximum(rates[4] / time, 1.0)
+        self.voltage_v = np.maximum(rates[5] / time, 1.0)
+        self.short = rates[6] / time
+        self.interpass_c = np.minimum(np.maximum(rates[7] / time, -50.0), 450.0)
 
     def __getitem__(self, name: str) -> Array:
-        return self._inputs[:, self._names[name]]
+        mean: Array = self._inputs[self._names[name]]
+        return mean
 
 
 def weld_record(
@@ -108,7 +111,9 @@ def weld_record(
         transfer=transfer_mode(m.current_a, m.short, parameters.spray_a[rows]).astype(np.float64),
         current_a=m.current_a, voltage_v=m.voltage_v,
     )  # fmt: skip
-    record *= m.deposit_mm2 > NOTHING_MM2
+    welded = m.deposit_mm2 > NOTHING_MM2
+    if not welded.all():
+        record *= welded
     put(
         deposit_mm2=m.deposit_mm2, travel_mm_s=m.travel_mm_s, gap_mm=m["gap_mm"], mismatch_mm=m["mismatch_mm"],
         offset_mm=m["offset_mm"], interpass_c=m.interpass_c,

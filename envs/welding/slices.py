@@ -92,14 +92,16 @@ class Slices:
 
     def take(self, rows: NDArray[np.intp], index: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
         """All quantities of chosen slices (m,), each (m, 1), as `inspection.grade` takes them."""
-        # by quantity, so that each is contiguous
-        records = np.ascontiguousarray(self.values[rows, index].T)
-        return {name: records[k][:, None] for name, k in COLUMN.items()}
+        # whole records first, which `take` copies, and then by quantity, so that each is contiguous
+        records = self.values.reshape(-1, len(COLUMN)).take(rows * self.count + index, axis=0)
+        quantities = np.ascontiguousarray(records.T)
+        return {name: quantities[k][:, None] for name, k in COLUMN.items()}
 
     def freeze(self, rows: NDArray[np.intp], record: NDArray[np.float32]) -> None:
         """Write the next slice of `rows` (m,) from records (m, quantities)."""
-        self.values[rows, self.frozen[rows]] = record
-        self.frozen[rows] += 1
+        index = self.frozen[rows]
+        self.values[rows, index] = record
+        self.frozen[rows] = index + 1
 
     def clear(self, rows: NDArray[np.intp]) -> None:
         """Forget the slices of `rows`."""
