@@ -35,7 +35,9 @@ class Bench:
             self._arrays.append(s.new(name, shape, dtype, fill))
             return self._arrays[-1]
 
-        self.process = WeldProcess(s.n, work.joint(s.n), length_mm, work.wire, work.gas, allocate=new)
+        self.process = WeldProcess(
+            s.n, work.joint(s.n), length_mm, work.wire, work.gas, allocate=new, precision=np.float32
+        )
         self.fit_up = FitUp(s.n, length_mm, work.gap_mm, s.new)
         for name in ("feed_slip", "distance_error", "aim", "plate", "deposit_factor"):
             s.new(name)

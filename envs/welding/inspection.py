@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -87,20 +87,32 @@ def _rules(
 
 
 def _dimensions(joint: Joint, measured: Mapping[str, Array]) -> tuple[Array, Array, Array]:
-    thinnest = float(joint.thickness_mm.min())
+    """Thickness, throat and width that limits depend on, broadcast against (n, k)."""
+    thickness, throat = joint.thickness_mm, joint.throat_mm
+    thinnest = float(thickness.min())
     if thinnest < LEAST_THICKNESS_MM:
         raise ShopfloorError(f"limits begin at {LEAST_THICKNESS_MM} mm of plate, the joint has {thinnest:g} mm")
-    return joint.thickness_mm[:, None], joint.throat_mm[:, None], measured["width_mm"]
+    if (thickness == thinnest).all() and (throat == throat[0]).all():
+        # rows alike have one limit
+        thickness, throat = thickness[:1], throat[:1]
+    return thickness[:, None], throat[:, None], measured["width_mm"]
 
 
 def grade_rule(rule: Rule, standard: Standard, joint: Joint, measured: Mapping[str, Array]) -> NDArray[np.int8]:
     """Grade (n, k) of one imperfection in every slice: 0 rejected, len(levels) the strictest level."""
-    t, a, b = _dimensions(joint, measured)
-    value = measured[rule.quantity]
-    grades = np.zeros(value.shape, dtype=np.int8)
+    return _grade((rule,), standard, measured, _dimensions(joint, measured))
+
+
+def _grade(
+    rules: Sequence[Rule], standard: Standard, measured: Mapping[str, Array], dimensions: tuple[Array, Array, Array]
+) -> NDArray[np.int8]:
+    """Grade (n, k) of the worst of some imperfections."""
+    shape = measured["width_mm"].shape
+    grades, kept = np.zeros(shape, dtype=np.int8), np.ones(shape, dtype=bool)
     for level in reversed(standard.levels):
         # a level counts only if every more lenient one is kept
-        kept = rule.within(level, value, t, a, b) & (grades == standard.grade(level) - 1)
+        for rule in rules:
+            kept &= rule.within(level, measured[rule.quantity], *dimensions)
         grades += kept
     return grades
 
@@ -120,10 +132,7 @@ def grade(
         without: ISO 6520-1 numbers to leave out, such as `FIT_UP`.
     """
     measured = measure(slices, joint)
-    grades = np.full(measured["width_mm"].shape, len(standard.levels), dtype=np.int8)
-    for rule in _rules(standard, joint, measured, without):
-        np.minimum(grades, grade_rule(rule, standard, joint, measured), out=grades)
-    return grades
+    return _grade(_rules(standard, joint, measured, without), standard, measured, _dimensions(joint, measured))
 
 
 def crowded(imperfect: NDArray[np.bool_], slice_mm: float) -> NDArray[np.bool_]:
@@ -163,9 +172,11 @@ def grade_welds(
         without: ISO 6520-1 numbers to leave out, such as `FIT_UP`.
     """
     measured = measure(slices, joint)
-    grades = np.full(joint.n, len(standard.levels), dtype=np.int8)
-    for rule in _rules(standard, joint, measured, without):
-        np.minimum(grades, _with_length(rule, standard, joint, measured, slice_mm).min(axis=1), out=grades)
+    rules = _rules(standard, joint, measured, without)
+    grades: NDArray[np.int8] = _grade(rules, standard, measured, _dimensions(joint, measured)).min(axis=1)
+    for rule in rules:
+        if rule.limits_length and (measured[rule.quantity] > MEASURABLE_MM).any():
+            np.minimum(grades, _with_length(rule, standard, joint, measured, slice_mm).min(axis=1), out=grades)
     return grades
 
 
@@ -316,14 +327,10 @@ def _with_length(
 ) -> NDArray[np.int8]:
     """Grades (n, k) of one imperfection, where a limit for short imperfections fails longer ones."""
     graded = grade_rule(rule, standard, joint, measured)
-    limited = [level for level in reversed(standard.levels) if rule.short_only(level, joint.thickness_mm).any()]
-    if not limited:
+    if not rule.limits_length:
         return graded
-    imperfect = measured[rule.quantity] > MEASURABLE_MM
-    if not imperfect.any():
-        return graded
-    long = crowded(imperfect, slice_mm)
-    for level in limited:
+    long = crowded(measured[rule.quantity] > MEASURABLE_MM, slice_mm)
+    for level in reversed(standard.levels):
         fails = long & rule.short_only(level, joint.thickness_mm)[:, None]
         graded = np.where(fails, np.minimum(graded, standard.grade(level) - 1), graded).astype(np.int8)
     return graded

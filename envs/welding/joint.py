@@ -49,12 +49,12 @@ class Joint:
         return Joint(
             n=rows.size,
             kind=self.kind,
-            thickness_mm=self.thickness_mm[rows],
-            throat_mm=self.throat_mm[rows],
-            groove_deg=self.groove_deg[rows],
-            root_face_mm=self.root_face_mm[rows],
-            shape_thin=self.shape_thin[rows],
-            shape_thick=self.shape_thick[rows],
+            thickness_mm=self.thickness_mm.take(rows),
+            throat_mm=self.throat_mm.take(rows),
+            groove_deg=self.groove_deg.take(rows),
+            root_face_mm=self.root_face_mm.take(rows),
+            shape_thin=self.shape_thin.take(rows),
+            shape_thick=self.shape_thick.take(rows),
             backed=self.backed,
         )
 

@@ -87,6 +87,7 @@ class WeldProcess:
         wire, gas: consumables.
         slice_mm: length of a slice.
         allocate: makes the state arrays, as `Rows.new` does; default arrays of its own.
+        precision: of the arc's substeps, see `Arc`.
 
     Attributes:
         inputs: set-points and conditions, see `INPUTS`.
@@ -111,6 +112,7 @@ class WeldProcess:
         gas: Gas = CO2,
         slice_mm: float = 1.0,
         allocate: Allocate | None = None,
+        precision: type[np.floating[Any]] = np.float64,
     ):
         if joint.n != n:
             raise ShopfloorError(f"the joint has {joint.n} rows, the process {n}; build both with the same n")
@@ -122,7 +124,7 @@ class WeldProcess:
         new: Any = self._own if allocate is None else allocate
         self.parameters = Parameters(n, self.wire, gas, new)
         self.inputs = Inputs(new)
-        self.arc = Arc(self.parameters, new)
+        self.arc = Arc(self.parameters, new, precision)
         self.slices = Slices(n, seam_length_mm, slice_mm, new)
         self.time_s: Array = new("weld_time_s")
         self.travelled_mm: Array = new("travelled_mm")
@@ -143,6 +145,7 @@ class WeldProcess:
         self._passes: NDArray[np.int64] = new("earlier_count", (), np.int64)
         self._rates = np.zeros((n, len(SUMS)))
         self._rates[:, 0] = 1.0
+        self._spread_rates, self._spread_inputs = np.zeros_like(self._rates), np.zeros_like(self.inputs.values)
 
     def _own(self, name: str, shape: tuple[int, ...] = (), dtype: Any = np.float64, fill: float = 0) -> NDArray[Any]:
         assert name not in self.owned, name
@@ -305,8 +308,8 @@ class WeldProcess:
         room = size - self._place
         crossing = (speed * left >= room) & (self.slices.frozen < self.slices.count)
         spent = np.where(crossing, room / np.maximum(speed, 1e-12), left)
-        self._sums += spent[:, None] * self._rates
-        self._input_sums += spent[:, None] * self.inputs.values
+        self._sums += np.multiply(spent[:, None], self._rates, out=self._spread_rates)
+        self._input_sums += np.multiply(spent[:, None], self.inputs.values, out=self._spread_inputs)
         self._place += np.where(crossing, room, speed * left)
         left -= spent
         rows = np.flatnonzero(crossing)
@@ -316,8 +319,8 @@ class WeldProcess:
             v, rest = speed[rows], left[rows]
             again = (v * rest >= size) & (self.slices.frozen[rows] < self.slices.count)
             spent = np.where(again, size / np.maximum(v, 1e-12), rest)
-            self._sums[rows] = spent[:, None] * self._rates[rows]
-            self._input_sums[rows] = spent[:, None] * self.inputs.values[rows]
+            self._sums[rows] = spent[:, None] * self._rates.take(rows, axis=0)
+            self._input_sums[rows] = spent[:, None] * self.inputs.values.take(rows, axis=0)
             self._place[rows] = np.where(again, size, v * rest)
             left[rows] = rest - spent
             rows = rows[again]
@@ -327,7 +330,9 @@ class WeldProcess:
         self.travelled_mm[:] = self.slices.frozen * size + self._place
 
     def _freeze(self, rows: RowIndex, when: Array) -> None:
-        m = Means(self._sums[rows], self._input_sums[rows], INPUT_COLUMN, self.slices.slice_mm)
+        """Freeze the open slices of `rows`; who calls begins new ones."""
+        sums, inputs = self._sums.take(rows, axis=0), self._input_sums.take(rows, axis=0)
+        m = Means(sums, inputs, INPUT_COLUMN, self.slices.slice_mm)
         joint = self.joint.of(rows)
         factor = shielding_factor(
             m["ctwd_mm"], m["travel_angle_deg"], m["wind_m_s"], m["gas_flow_l_min"], m["contamination"]
@@ -337,6 +342,3 @@ class WeldProcess:
         record[:, COLUMN["time_s"]] = when
         self.drift_mm[rows] += self.slices.slice_mm * seam_drift_rate(m.deposit_mm2, joint.thickness_mm, m["restraint"])
         self.slices.freeze(rows, record)
-        self._sums[rows] = 0.0
-        self._input_sums[rows] = 0.0
-        self._place[rows] = 0.0

@@ -6,6 +6,7 @@ width b of the weld; it may be "not permitted", "no limit", and may hold for sho
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -90,6 +91,11 @@ class Rule:
         if self.thin is None:
             return thick
         return np.where(t > THIN_MM, thick, self.thin[level].value(t, a, b))
+
+    @functools.cached_property
+    def limits_length(self) -> bool:
+        """Whether some limit is for short imperfections only."""
+        return any(limit.short for limits in (self.limits, self.thin or {}) for limit in limits.values())
 
     def short_only(self, level: str, t: Array) -> NDArray[np.bool_]:
         """Whether the limit at `level` is for short imperfections only, for each thickness."""
