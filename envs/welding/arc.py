@@ -205,14 +205,13 @@ class Arc:
         if course.ndim == 2:
             for at in course:
                 w.move(at)
-                w.step()
-        else:
-            w.advance[:] = (course - self.ctwd_mm) / substeps
-            moves = bool(w.advance.any())
+                w.run(1)
+        elif (advance := (course - self.ctwd_mm) / substeps).any():
             for _ in range(substeps):
-                if moves:
-                    w.move(w.ctwd + w.advance)
-                w.step()
+                w.move(w.ctwd + advance)
+                w.run(1)
+        else:
+            w.run(substeps)
         self.extension_mm[:], self.current_a[:] = w.state[0], w.state[1]
         self.ctwd_mm[:] = w.ctwd
 
@@ -240,7 +239,7 @@ class _Substeps:
     Attributes:
         state: extension, current, and its square (3, n).
         sums: of current and its square over the substeps (2, n).
-        ctwd, advance: contact-tip distance, and its change a substep where that is constant (n,).
+        ctwd: contact-tip distance (n,).
         by_length: field, field of a stubbing wire, and melting by a longer arc: factors of the arc length (3, n).
         by_state: factors of extension and current (2, n) in resistance and voltage; `added` is added to these (2, n).
         floor, alpha, beta, fed: melting with all short circuits, with none, by the extension, and feed (n,).
@@ -251,7 +250,7 @@ class _Substeps:
             return np.zeros((*shape, n), precision)
 
         self.state, self.sums = new(3), new(2)
-        self.ctwd, self.advance = new(), new()
+        self.ctwd = new()
         self.by_length, self.by_state, self.added = new(3), new(2), new(2)
         self.floor, self.alpha, self.beta, self.fed = (new() for _ in range(4))
         self._length, self._melted, self._farthest = (new() for _ in range(3))
@@ -263,36 +262,44 @@ class _Substeps:
         self.ctwd[:] = ctwd_mm
         np.add(self.ctwd, STUBBING_MM, out=self._farthest)
 
-    def step(self) -> None:
-        """Advance by one substep."""
+    def run(self, count: int) -> None:
+        """Advance by `count` substeps at one contact-tip distance."""
+        ctwd, length, melted, farthest = self.ctwd, self._length, self._melted, self._farthest
+        by_length, by_state, added, products, circuit = (
+            self.by_length, self.by_state, self.added, self._products, self._circuit,
+        )  # fmt: skip
+        floor, alpha, beta, fed, nothing, shortest = (
+            self.floor, self.alpha, self.beta, self.fed, self._nothing, self._shortest,
+        )  # fmt: skip
         extension, current, square = self.state
-        length, melted, farthest = self._length, self._melted, self._farthest
-        column, stubbing, arc = self._products
-        resistance, voltage = self._circuit
-        np.subtract(self.ctwd, extension, out=length)
-        np.multiply(self.by_length, length, out=self._products)
-        # current, implicit; the voltage falls more steeply with a gap below zero
-        np.minimum(column, stubbing, out=column)
-        np.multiply(self.by_state, self.state[:2], out=self._circuit)
-        np.add(self._circuit, self.added, out=self._circuit)
-        np.subtract(voltage, column, out=voltage)
-        np.divide(voltage, resistance, out=current)
-        np.maximum(current, self._nothing, out=current)
-        # melting
-        np.add(arc, self.floor, out=arc)
-        np.maximum(arc, self.floor, out=arc)
-        np.minimum(arc, self.alpha, out=arc)
-        np.multiply(self.beta, extension, out=melted)
-        np.multiply(melted, current, out=melted)
-        np.add(melted, arc, out=melted)
-        np.multiply(melted, current, out=melted)
-        # extension
-        np.add(extension, self.fed, out=extension)
-        np.subtract(extension, melted, out=extension)
-        np.maximum(extension, self._shortest, out=extension)
-        np.minimum(extension, farthest, out=extension)
-        np.multiply(current, current, out=square)
-        np.add(self.sums, self.state[1:], out=self.sums)
+        both, summed, sums = self.state[:2], self.state[1:], self.sums
+        column, stubbing, arc = products
+        resistance, voltage = circuit
+        for _ in range(count):
+            np.subtract(ctwd, extension, out=length)
+            np.multiply(by_length, length, out=products)
+            # current, implicit; the voltage falls more steeply with a gap below zero
+            np.minimum(column, stubbing, out=column)
+            np.multiply(by_state, both, out=circuit)
+            np.add(circuit, added, out=circuit)
+            np.subtract(voltage, column, out=voltage)
+            np.divide(voltage, resistance, out=current)
+            np.maximum(current, nothing, out=current)
+            # melting
+            np.add(arc, floor, out=arc)
+            np.maximum(arc, floor, out=arc)
+            np.minimum(arc, alpha, out=arc)
+            np.multiply(beta, extension, out=melted)
+            np.multiply(melted, current, out=melted)
+            np.add(melted, arc, out=melted)
+            np.multiply(melted, current, out=melted)
+            # extension
+            np.add(extension, fed, out=extension)
+            np.subtract(extension, melted, out=extension)
+            np.maximum(extension, shortest, out=extension)
+            np.minimum(extension, farthest, out=extension)
+            np.multiply(current, current, out=square)
+            np.add(sums, summed, out=sums)
 
 
 def load_line(current_a: Array) -> Array:
