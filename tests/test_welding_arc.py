@@ -49,11 +49,11 @@ from shopfloor.errors import ShopfloorError
 Array = NDArray[np.float64]
 
 
-def new_arc(n: int = 1, wire: Wire | None = None, gas: Gas = M21) -> Arc:
+def new_arc(n: int = 1, wire: Wire | None = None, gas: Gas = M21, precision: Any = np.float64) -> Arc:
     def allocate(name: str, shape: tuple[int, ...] = (), dtype: Any = np.float64, fill: float = 0) -> Any:
         return np.full((n, *shape), fill, dtype=dtype)
 
-    return Arc(Parameters(n, wire or solid_wire(1.2), gas), allocate)
+    return Arc(Parameters(n, wire or solid_wire(1.2), gas), allocate, precision)
 
 
 def open_arc(current: float, ctwd: float = 18.0, length: float = 3.0) -> tuple[Arc, Array, Array]:
@@ -312,6 +312,28 @@ def test_rows_do_not_see_each_other() -> None:
         one.ignite(np.array([0]), ctwd[k : k + 1])
         one.advance(feed[k : k + 1], voltage[k : k + 1], ctwd[k : k + 1], 300)
         assert one.current_a[0] == arc.current_a[k] and one.extension_mm[0] == arc.extension_mm[k]
+
+
+def test_single_precision_gives_the_same_arc() -> None:
+    """Through changes of feed, voltage and distance, with wires that stub and others that burn back."""
+    random, n = np.random.default_rng(3), 64
+    arcs = [new_arc(n, precision=precision) for precision in (np.float64, np.float32)]
+    for arc in arcs:
+        arc.ignite(np.arange(n), np.full(n, 18.0))
+    melted = np.zeros((2, n))
+    for _ in range(20):
+        feed, voltage, distance = (
+            random.uniform(10.0, 200.0, n),
+            random.uniform(16.0, 60.0, n),
+            random.uniform(14, 22, n),
+        )
+        for k, arc in enumerate(arcs):
+            arc.advance(feed, voltage, distance, 100)
+            melted[k] += arc.melted_mm
+        for name in ("mean_current_a", "mean_voltage_v", "extension_mm"):
+            np.testing.assert_allclose(*(getattr(arc, name) for arc in arcs), atol=0.01, rtol=1e-4, err_msg=name)
+    assert arcs[0].arc_length_mm.min() < 0.0 and arcs[0].extension_mm.min() < 2.0
+    np.testing.assert_allclose(*melted, atol=1e-3)
 
 
 def test_a_substep_is_a_few_nanoseconds_a_row() -> None:
