@@ -328,6 +328,9 @@ def _differences(env_id: str) -> str:
             changes.append("success does not end the episode")
         if task.make_action().name != default.make_action().name:
             changes.append(f"action interface {code(task.make_action().name)}")
+        if task.timing != default.timing:
+            timing = task.timing
+            changes.append(f"control at {number(timing.control_hz)} Hz, time limit {number(timing.horizon_s)} s")
         if changes:
             lines.append(f"- {code(f'{name}={value!r}')}: {'; '.join(changes)}")
     return "\n".join(lines)

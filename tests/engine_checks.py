@@ -33,6 +33,9 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "shopfloor/WaferTransfer-v0": (
         {"move": "line"},
         {"move": "arc"},
+        {"move": "via"},
+        {"pads": "any"},
+        {"move": "via", "action": "path_acceleration", "pads": "elastomer"},
         {"action": "move_parameters"},
         {"action": "path_acceleration"},
         {"action": "joint_motion"},

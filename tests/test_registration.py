@@ -263,7 +263,7 @@ def test_bad_vector_argument_is_one_clear_error(base_case: Case, kwargs, message
     [
         ("shopfloor/ArmReach-v0", {"action": "joints"}, "action must be one of joint_position, .* got 'joints'"),
         ("shopfloor/ArmReach-v0", {"goal": "pos"}, "goal must be one of pose, position, got 'pos'"),
-        ("shopfloor/WaferTransfer-v0", {"move": "circle"}, "move must be one of any, line, arc, got 'circle'"),
+        ("shopfloor/WaferTransfer-v0", {"move": "circle"}, "move must be one of any, line, arc, via, got 'circle'"),
         ("shopfloor/WaferTransfer-v0", {"friction_error": -1}, r"friction_error must lie in \[0, 0.3\], got -1"),
         ("shopfloor/WaferTransfer-v0", {"frequency_error": float("nan")}, "frequency_error must lie in"),
     ],

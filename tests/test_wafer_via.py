@@ -1,13 +1,22 @@
-"""Paths by way of a via point and the shortest time along any path."""
+"""Paths by way of a via point, the shortest time along any path, and WaferTransfer on them."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
-from engine_checks import assert_same
+from engine_checks import Case, assert_same
 from numpy.typing import NDArray
 
+from shopfloor.assets.cells.transfer_chamber import CLEAR_RADIUS
+from shopfloor.assets.cells.transfer_chamber_shapes import SLIT_WIDTH, VALVE, WALL
+from shopfloor.assets.parts import wafer
+from shopfloor.envs.control.path import speed_ahead
+from shopfloor.envs.engine.core import BatchedCell
 from shopfloor.envs.wafer.profiles import arc_time, line_time
+from shopfloor.envs.wafer.transfer_paths import AHEAD_M, ByVia
 from shopfloor.envs.wafer.via_path import path_time, phase_plane, via_path
 from shopfloor.errors import ShopfloorError
 
@@ -107,3 +116,126 @@ def test_paths_with_corners_are_refused(changed: dict[str, float]):
     arguments = {"start": 0.9, "via": 0.5, "end": 0.8, "turn": 1.0, "blend": 0.5} | changed
     with pytest.raises(ShopfloorError, match="via path needs"):
         via_path(**arguments)
+
+
+# -- the task -------------------------------------------------------------------------------------------------------
+
+WAFER = "shopfloor/WaferTransfer-v0"
+
+
+def via_cell(n: int, **kwargs: object) -> BatchedCell:
+    return Case(WAFER, {"move": "via", **kwargs}).cell(n)
+
+
+@pytest.fixture(scope="module")
+def begun() -> BatchedCell:
+    """A cell whose episodes have begun."""
+    cell = via_cell(60)
+    cell.reset(seeds=np.arange(60))
+    return cell
+
+
+def test_moves_lead_from_station_to_station(begun: BatchedCell):
+    s, p = begun.s, begun.params
+    np.testing.assert_allclose(s.via_radius[:, [0, -1]].T, (p["begin_reach"], p["end_reach"]), rtol=1e-12)
+    np.testing.assert_allclose(s.via_radius.min(axis=1), p["via_radius"], atol=1e-3)
+    turns = np.rad2deg(s.via_angle[:, -1] - s.via_angle[:, 0])
+    assert set(np.round(np.abs(turns))) == {60.0, 120.0, 180.0} and (np.sign(turns) == s.path_sign).all()
+    np.testing.assert_allclose(np.hypot(*s.target.T), p["end_reach"], atol=5e-3)
+    np.testing.assert_allclose(np.sin(np.arctan2(*s.target.T[::-1]) - s.via_angle[:, -1]), 0.0, atol=1e-9)
+    assert (s.path_curvature == 0.0).all() and (s.path_sharpest <= 60.0).all()
+
+
+def test_wafers_leave_slits_before_they_turn(begun: BatchedCell):
+    """The disc keeps a centimetre to the sides of the slits, from the chamber's wall to the far side of the valve."""
+    s = begun.s
+    for end in (0, -1):
+        angle = s.via_angle - s.via_angle[:, [end]]
+        x, y = s.via_radius * np.cos(angle), s.via_radius * np.sin(angle)
+        for plane in np.linspace(CLEAR_RADIUS, CLEAR_RADIUS + WALL + VALVE, 5):
+            chord_sq = wafer.RADIUS**2 - (plane - x) ** 2
+            side = np.where(chord_sq > 0.0, np.abs(y) + np.sqrt(np.maximum(chord_sq, 0.0)), 0.0)
+            near = np.abs(angle) < 0.5  # the other stations' slits lie elsewhere
+            assert (side[near] < 0.5 * SLIT_WIDTH - 0.010).all()
+
+
+def test_joint_rates_are_the_derivatives_of_joint_angles(begun: BatchedCell):
+    s, task = begun.s, begun.task
+    distance = s.path_length[:, None] * np.linspace(0.01, 0.99, 37)
+    h = 1e-6
+    _, rate = task.joints(s, distance, np.ones_like(distance))
+    ahead, behind = (task.joints(s, distance + d, np.ones_like(distance))[0] for d in (h, -h))
+    np.testing.assert_allclose((ahead - behind) / (2.0 * h), rate, atol=2e-4 * np.abs(rate).max())
+
+
+def planned(rows: Any, limit: Array, dt: float = 0.002) -> tuple[Array, Array, Array]:
+    """Distances and speeds (n, ticks + 1) of the planner's motion, and largest accelerations along it (n, ticks)."""
+    x = v = np.zeros(len(limit))
+    xs, vs, pulls = [x], [v], []
+    while (rows.path_length - x > 1e-6).any():
+        after = np.maximum(speed_ahead(ByVia(), rows, x, v, limit, limit, 9.9, dt), 0.0)
+        lands = 2.0 * (rows.path_length - x) <= v * dt
+        pulls.append(np.where(lands, 0.0, (after - v) / dt))
+        x, v = np.where(lands, rows.path_length, x + 0.5 * (v + after) * dt), np.where(lands, 0.0, after)
+        xs.append(x)
+        vs.append(v)
+        assert len(xs) < 5000
+    return np.stack(xs, axis=1), np.stack(vs, axis=1), np.stack(pulls, axis=1)
+
+
+def test_profile_of_a_straight_path_is_that_of_a_line():
+    length, flat, limit = np.array([0.5, 0.8]), np.zeros((2, 401)), np.array([1.5, 2.0])
+    rows = SimpleNamespace(path_length=length, via_curvature=flat, via_stop=phase_plane(flat, length / 400)[1])
+    x, v, _ = planned(rows, limit)
+    np.testing.assert_allclose(v.max(axis=1), np.sqrt(length * limit), rtol=5e-3)
+    ticks = (x < length[:, None]).sum(axis=1)
+    np.testing.assert_allclose(0.002 * ticks, line_time(length, limit), atol=0.006)
+
+
+def test_planned_motion_keeps_to_the_friction_circle_and_is_as_fast_as_the_phase_plane(begun: BatchedCell):
+    rows, limit = begun.s, 9.81 * begun.s.friction
+    x, v, pull = planned(rows, limit)
+    ends = np.maximum(v[:, 1:], v[:, :-1])
+    bend = np.stack([np.interp(at, np.linspace(0.0, d, 401), k)
+                     for at, d, k in zip(x[:, :-1], rows.path_length, rows.via_curvature, strict=True)])  # fmt: skip
+    used = np.hypot(pull, ends * ends * bend) / limit[:, None]
+    # a table entry is some millimetres, which the sharpest curves notice
+    assert used.max() < 1.12 and (used > 1.03).mean() < 0.02
+    taken = 0.002 * (x < rows.path_length[:, None] - 1e-9).sum(axis=1)
+    shortest = rows.via_bound / np.sqrt(limit)
+    assert (taken > 0.995 * shortest).all() and (taken < 1.03 * shortest).all()
+
+
+def test_expert_carries_the_wafer_and_nothing_beats_the_bound():
+    cell = via_cell(24)
+    cell.reset(seeds=np.arange(24))
+    expert = cell.task.expert()
+    ended = np.zeros(24, bool)
+    ratio, success = np.full(24, np.nan), np.zeros(24, bool)
+    while not ended.all():
+        cell.step(expert.act(cell.s, cell.readings()), np.flatnonzero(~ended))
+        new = (cell.terminated | cell.truncated) & ~ended
+        ratio[new], success[new] = cell.metrics()["time_ratio"][new], cell.success[new]
+        ended |= new
+    assert success.mean() >= 0.95
+    assert ratio[success].min() > 1.0 and np.median(ratio[success]) < 1.35
+
+
+def test_curvature_is_observed_here_and_ahead(begun: BatchedCell):
+    cell = via_cell(4)
+    cell.reset(seeds=np.arange(4))
+    for _ in range(30):
+        cell.step(np.tile([0.6, 0.6, 1.0], (4, 1)))
+    s = cell.s
+    for row in range(4):
+        at = s.path_distance[row] + np.array([0.0, *AHEAD_M])
+        expected = np.interp(at, np.linspace(0.0, s.path_length[row], 401), s.via_curvature[row])
+        readings = cell.readings()
+        np.testing.assert_allclose(readings["path_curvature"][row, 0], expected[0], atol=1e-9)
+        np.testing.assert_allclose(readings["path_curvature_ahead"][row], expected[1:], atol=1e-9)
+    assert (s.path_distance > 0.05).all()
+
+
+def test_joint_set_points_take_no_via_points():
+    with pytest.raises(ShopfloorError, match=r"joint_motion' takes lines and arcs.*action is one of path_time_scaling"):
+        Case(WAFER, {"move": "via", "action": "joint_motion"}).task()

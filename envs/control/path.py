@@ -31,6 +31,18 @@ class PathMapping(Protocol):
         """Joint angles and rates (n, k, dof) at path distances in m and speeds in m/s, both (n, k)."""
 
 
+class PathProfile(Protocol):
+    """What a path of varying curvature knows about speeds on it; see `speed_ahead`."""
+
+    def ahead(self, s: Rows, distance: Array, reach: Array) -> tuple[Array, Array, Array]:
+        """The stretch from path distances to path distances plus `reach`, all (n,) in m.
+
+        Returns:
+            Its largest curvature in 1/m; per unit of the friction limit, the squared speed in m from which the tool
+            can still stop at the end of the path; and half of what that falls by per m of the stretch, 1.
+        """
+
+
 def planned_speed(
     speed: Array,
     remaining: Array,
@@ -56,6 +68,41 @@ def planned_speed(
     stop_sq = stopping_speed_squared(remaining, curvature, slowing)
     # deceleration of the braking curve here; constant on a line, rising toward the end of an arc
     braking = 0.5 * stop_sq / np.maximum(remaining, ARRIVED_M)
+    return _next_speed(speed, remaining, curvature, stop_sq, braking, speeding, slowing, velocity, dt)
+
+
+def speed_ahead(
+    profile: PathProfile,
+    s: Rows,
+    distance: Array,
+    speed: Array,
+    speeding: Array,
+    slowing: Array,
+    velocity: float,
+    dt: float,
+) -> Array:
+    """As `planned_speed`, on a path of varying curvature, which has its own profile of speeds."""
+    # a tool that hardly moves looks at a stretch of a tenth of a millimetre
+    reach = np.maximum(speed * dt, 1e-4)
+    curvature, stop, fall = profile.ahead(s, distance, reach)
+    remaining = s.path_length - distance
+    return _next_speed(
+        speed, remaining, curvature, slowing * stop, slowing * fall, speeding, slowing, velocity, dt
+    )  # fmt: skip
+
+
+def _next_speed(
+    speed: Array,
+    remaining: Array,
+    curvature: Array,
+    stop_sq: Array,
+    braking: Array,
+    speeding: Array,
+    slowing: Array,
+    velocity: float,
+    dt: float,
+) -> Array:
+    """Speed after a tick, from the squared speed of the braking curve here and the deceleration along it."""
     required = 0.5 * speed * speed / np.maximum(remaining, ARRIVED_M)
     # speed on the braking curve at the end of the tick: v1^2 = 2 b (remaining - (v + v1) dt / 2)
     half = 0.5 * braking * dt
@@ -92,6 +139,7 @@ class PathTimeScaling:
         velocity, acceleration: the machine's largest path speed in m/s and acceleration in m/s^2.
         shaper_period: range in s to which the filter period is clipped; its lower end bounds the jerk.
         interpolator_hz: rate of the planner.
+        profile: of a path whose curvature varies; `path_curvature` is then not read.
     """
 
     name = "path_time_scaling"
@@ -106,6 +154,7 @@ class PathTimeScaling:
         acceleration: float,
         shaper_period: tuple[float, float],
         interpolator_hz: float = 500.0,
+        profile: PathProfile | None = None,
     ):
         ranges = {"utilization": utilization, "periods": periods, "shaper_period": shaper_period}
         for label, (low, high) in ranges.items():
@@ -119,6 +168,7 @@ class PathTimeScaling:
         self.acceleration = acceleration
         self.shaper_period = shaper_period
         self.interpolator_hz = interpolator_hz
+        self.profile = profile
 
     @property
     def terms(self) -> tuple[ActionTerm, ...]:
@@ -210,17 +260,21 @@ class PathTimeScaling:
 
     def _plan(self, s: Rows, speeding: Array, slowing: Array) -> None:
         """Append one control step of ticks to the bang-bang profile; `speeding` is (n,) or (n, ticks)."""
-        kept, dt = self._kept, self._dt
+        kept = self._kept
         for name in _KNOTS:
             array = getattr(s, name)
             array[:, :kept] = array[:, self._ticks :].copy()
-        curvature, length = s.path_curvature, s.path_length
         integral, x, v = s.plan_integral[:, kept - 1], s.plan_distance[:, kept - 1], s.plan_speed[:, kept - 1]
         for k in range(kept, kept + self._ticks):
             faster = speeding if speeding.ndim == 1 else speeding[:, k - kept]
-            remaining = length - x
-            after = planned_speed(v, remaining, curvature, faster, slowing, self.velocity, dt)
+            after = self._fastest(s, x, v, faster, slowing)
             x, v, integral = self._append(s, k, x, v, integral, after)
+
+    def _fastest(self, s: Rows, x: Array, v: Array, speeding: Array, slowing: Array) -> Array:
+        """Speed after a tick that begins at path distance `x` with speed `v`."""
+        if self.profile is not None:
+            return speed_ahead(self.profile, s, x, v, speeding, slowing, self.velocity, self._dt)
+        return planned_speed(v, s.path_length - x, s.path_curvature, speeding, slowing, self.velocity, self._dt)
 
     def _append(self, s: Rows, k: int, x: Array, v: Array, integral: Array, after: Array) -> tuple[Array, Array, Array]:
         """Write the knot `k`: one tick of constant acceleration from distance `x` and speed `v` to speed `after`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..engine.task import Rows
 from .interface import ActionTerm
-from .path import _KNOTS, PathMapping, PathTimeScaling, planned_speed
+from .path import _KNOTS, PathMapping, PathTimeScaling
 
 Array = NDArray[np.float64]
 
@@ -87,5 +87,5 @@ class PathAcceleration(PathTimeScaling):
         for k in range(kept, kept + self._ticks):
             wanted = s.path_setpoints[:, k - kept] * s.acceleration_estimate
             wanted = np.minimum(np.maximum(wanted, -self.acceleration), self.acceleration)
-            fastest = planned_speed(v, s.path_length - x, s.path_curvature, machine, machine, self.velocity, dt)
+            fastest = self._fastest(s, x, v, machine, machine)
             x, v, integral = self._append(s, k, x, v, integral, np.minimum(v + wanted * dt, fastest))

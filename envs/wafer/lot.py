@@ -14,8 +14,8 @@ from ..control.path_parameters import MoveParameters
 from ..engine.task import Array, Metric, Reward, RowIndex, Rows, Timing
 from .lot_expert import LotExpert, LotOracle
 from .lot_terms import HISTORY, LEGS, MOVES, OFFSET_SIGMA_MM, TRANSFERS, channels, start_terms
-from .pads import in_range, pad_friction, pad_sets
-from .profiles import GRAVITY, arc_time, line_time, tilt_limits
+from .pads import chosen_sets, drawn_pads, nominal_friction, pad_friction, pad_sets
+from .profiles import GRAVITY, tilt_limits
 from .transfer import SLIP_TOLERANCE_MM, WaferTransfer
 from .transfer_terms import ARM_JOINTS
 
@@ -97,17 +97,13 @@ class WaferTransferLot(WaferTransfer):
     def __init__(
         self, pads: str = "any", offset_sigma_mm: float = OFFSET_SIGMA_MM, frequency_error: float = 0.03
     ):  # fmt: skip
-        self.pad_sets = tuple(pad_sets().values())
-        names = tuple(p.name for p in self.pad_sets)
-        if pads != "any" and pads not in names:
-            raise ShopfloorError(f"pads must be one of any, {', '.join(names)}, got {pads!r}")
+        first, last = chosen_sets(pads)
         for name, value, most in (("offset_sigma_mm", offset_sigma_mm, 1.0), ("frequency_error", frequency_error, 0.3)):
             if not 0.0 <= value <= most:
                 raise ShopfloorError(f"{name} must lie in [0, {most:g}], got {value!r}")
-        first, last = (0, len(names) - 1) if pads == "any" else (names.index(pads),) * 2
         self.action = "move_parameters"
         self.start = start_terms(first, last, offset_sigma_mm, frequency_error)
-        self.channels = channels(names)
+        self.channels = channels(tuple(pad_sets()))
 
     # -- declaration ------------------------------------------------------------------------------------------
 
@@ -180,16 +176,7 @@ class WaferTransferLot(WaferTransfer):
         s.path_angle[rows] = np.where(leg == 2, there, here)
 
     def _choose_plant(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
-        for column, (place, field) in enumerate(
-            (
-                ("cold_place", "friction_cold"),
-                ("hot_place", "hot_share"),
-                ("fade_place", "fade_K"),
-                ("wear_place", "wear"),
-            )
-        ):
-            limits = np.array([getattr(p, field) for p in self.pad_sets])[params["pad_set"].astype(np.intp)]
-            s.pads[rows, column] = in_range((limits[:, 0], limits[:, 1]), params[place])
+        s.pads[rows] = drawn_pads(params)
         self._set_friction(s, rows)
         known = {"friction": s.friction[rows], "friction_error": np.zeros(rows.size)}
         super()._choose_plant(s, rows, {**params, **known})
@@ -202,18 +189,13 @@ class WaferTransferLot(WaferTransfer):
         pads, celsius = s.pads[rows], s.pad_celsius[rows]
         cold, hot, fade, wear = (np.ascontiguousarray(pads[:, k]) for k in range(4))
         s.friction[rows] = pad_friction(celsius, cold, hot, fade, wear)
-        nominal = np.stack([p.nominal(celsius) for p in self.pad_sets])
-        s.nominal_friction[rows] = np.take_along_axis(nominal, s.pad_set[rows].astype(np.intp)[None], axis=0)[0]
+        s.nominal_friction[rows] = nominal_friction(s.pad_set[rows], celsius)
         for pair in self._pairs.tolist():
             s.sim.field("pair_friction")[rows, pair, :2] = s.friction[rows][:, None]
 
     def _set_bound(self, s: Rows, rows: RowIndex) -> None:
         outward, inward = tilt_limits(s.friction[rows], np.abs(s.droop[rows]))
-        curved = s.path_curvature[rows] > 0
-        radius = np.where(curved, s.path_radius[rows], 1.0)
-        angle = np.where(curved, s.path_length[rows] / radius, 1.0)
-        line = line_time(s.path_length[rows], outward, inward)
-        s.bound_time[rows] = np.where(curved, arc_time(radius, angle, outward), line)
+        s.bound_time[rows] = self.path.bound(s, rows, outward, inward)
 
     def commence(self, s: Rows, rows: RowIndex) -> None:
         """The first target, what the arm sags by, and zeros for what adds up."""
@@ -228,8 +210,7 @@ class WaferTransferLot(WaferTransfer):
 
     def _begin_move(self, s: Rows, rows: RowIndex) -> None:
         """Target and seat of a move whose path is set, with up-to-date physics."""
-        end = np.where(s.path_curvature > 0.0, s.path_radius, s.path_radius + s.path_sign * s.path_length)
-        angle = s.path_angle + s.path_sign * s.path_curvature * s.path_length
+        end, angle = self.path.end(s)
         reach = end + s.sag
         s.target[rows] = np.stack((reach * np.cos(angle), reach * np.sin(angle)), axis=-1)[rows]
         s.seat[rows] = self._seat_position[rows, :2]

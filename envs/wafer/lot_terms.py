@@ -9,6 +9,7 @@ from __future__ import annotations
 from ...assets.cells.transfer_chamber import STATIONS
 from ..engine.start import Choice, Normal, Term, Uniform
 from ..sensing import PRIVILEGED, Channel
+from .pads import pad_terms
 
 LEGS = ("retract", "turn", "extend")
 TRANSFERS = 2
@@ -23,13 +24,8 @@ def start_terms(first: int, last: int, offset_sigma_mm: float, frequency_error: 
     def error(name: str, sigma: float, unit: str, text: str, size: int = 1, cut: float = 3.0) -> Term:
         return Normal(name, -cut * sigma, cut * sigma, unit, size, text, cut=cut)
 
-    place = "place in the range of the pad set, 0 to 1"
     return (
-        Choice("pad_set", first, last, "1", description="kind of pads, by their order in the file"),
-        Uniform("cold_place", 0.0, 1.0, "1", description=f"friction of the cold, unworn pads: {place}"),
-        Uniform("hot_place", 0.0, 1.0, "1", description=f"share that is left of it when hot: {place}"),
-        Uniform("fade_place", 0.0, 1.0, "1", description=f"temperature rise over which it fades: {place}"),
-        Uniform("wear_place", 0.0, 1.0, "1", description=f"what wear and contamination leave: {place}"),
+        *pad_terms(first, last),
         Uniform("pad_celsius", 25.0, 150.0, "degC", description="temperature of the pads when the lot begins"),
         Uniform("wafer_celsius", 50.0, 300.0, "degC", description="temperature of the wafers, by the recipe"),
         Uniform("heat_share", 0.1, 0.4, "1", description="share of the difference that a move takes off the pads"),

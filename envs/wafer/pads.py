@@ -12,7 +12,7 @@ exponential itself is a heuristic with the two levels that engineers quote, cold
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ import yaml
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import ShopfloorError
+from ..engine.start import Choice, Term, Uniform
 
 Array = NDArray[np.float64]
 Range = tuple[float, float]
@@ -79,6 +80,79 @@ def in_range(limits: tuple[ArrayLike, ArrayLike], place: ArrayLike) -> Array:
     """The value at `place`, 0 at the low end of a range and 1 at the high one; all broadcast."""
     low, high = (np.asarray(limit, float) for limit in limits)
     return low + (high - low) * np.asarray(place, float)
+
+
+def chosen_sets(pads: str, others: Sequence[str] = ()) -> tuple[int, int]:
+    """First and last index of the sets that the task argument `pads` stands for: "any" or the name of one.
+
+    Args:
+        pads: the argument.
+        others: further values that the task takes, for the message.
+
+    Raises:
+        ShopfloorError: if there is no such set.
+    """
+    names = list(pad_sets())
+    if pads != "any" and pads not in names:
+        raise ShopfloorError(f"pads must be one of {', '.join((*others, 'any', *names))}, got {pads!r}")
+    return (0, len(names) - 1) if pads == "any" else (names.index(pads),) * 2
+
+
+def pad_terms(first: int, last: int) -> tuple[Term, ...]:
+    """Start parameters that draw pads of the sets `first` to `last`, see `drawn_pads`."""
+    place = "place in the range of the pad set, 0 to 1"
+    return (
+        Choice("pad_set", first, last, "1", description="kind of pads, by their order in the file"),
+        Uniform("cold_place", 0.0, 1.0, "1", description=f"friction of the cold, unworn pads: {place}"),
+        Uniform("hot_place", 0.0, 1.0, "1", description=f"share that is left of it when hot: {place}"),
+        Uniform("fade_place", 0.0, 1.0, "1", description=f"temperature rise over which it fades: {place}"),
+        Uniform("wear_place", 0.0, 1.0, "1", description=f"what wear and contamination leave: {place}"),
+    )
+
+
+def drawn_pads(params: Mapping[str, Array]) -> Array:
+    """Pads (n, 4) that start parameters stand for: arguments of `pad_friction` but the temperature, in their order."""
+    sets, which = tuple(pad_sets().values()), params["pad_set"].astype(np.intp)
+    columns = []
+    for place, field in (
+        ("cold_place", "friction_cold"),
+        ("hot_place", "hot_share"),
+        ("fade_place", "fade_K"),
+        ("wear_place", "wear"),
+    ):
+        limits = np.array([getattr(p, field) for p in sets])[which]
+        columns.append(in_range((limits[:, 0], limits[:, 1]), params[place]))
+    return np.stack(columns, axis=-1)
+
+
+def nominal_friction(pad_set: Array, celsius: Array) -> Array:
+    """What data sheets say of pads (n,) of these sets at these temperatures."""
+    nominal = np.stack([p.nominal(celsius) for p in pad_sets().values()])
+    found: Array = np.take_along_axis(nominal, pad_set.astype(np.intp)[None], axis=0)[0]
+    return found
+
+
+def least_carried_over(pad_set: Array, celsius: Array, measured_celsius: Array) -> Array:
+    """How far friction (n,) may fall short of a measured one that was carried over to another temperature, at most 1.
+
+    A data sheet's ratio of nominal frictions carries a measurement over; pads at the ends of their ranges change by
+    another one. Wear cancels.
+
+    Args:
+        pad_set: index of the set.
+        celsius, measured_celsius: temperatures of the pads now and when their friction was measured.
+    """
+    least = []
+    for p in pad_sets().values():
+        expected = p.nominal(celsius) / p.nominal(measured_celsius)
+        ratios = [
+            pad_friction(celsius, 1.0, share, fade) / pad_friction(measured_celsius, 1.0, share, fade) / expected
+            for share in p.hot_share
+            for fade in (p.fade_K[0], 0.5 * (p.fade_K[0] + p.fade_K[1]), p.fade_K[1])
+        ]
+        least.append(np.minimum(np.min(ratios, axis=0), 1.0))
+    found: Array = np.take_along_axis(np.stack(least), pad_set.astype(np.intp)[None], axis=0)[0]
+    return found
 
 
 @functools.cache

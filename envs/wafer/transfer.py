@@ -9,30 +9,30 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from ...assets.cells.transfer_chamber import CAMERAS, PAD_PAIRS, STATIONS, transfer_chamber
+from ...assets.cells.transfer_chamber import CAMERAS, PAD_PAIRS, transfer_chamber
 from ...assets.parts import wafer
 from ...assets.robots.vacuum_scara import (
-    LINK_LENGTH,
     PAD_ANGLES,
     PAD_CIRCLE_RADIUS,
     PADDLE_MASS,
-    WRIST_TO_WAFER,
 )
 from ...errors import ShopfloorError
 from ..control import ActionInterface
 from ..control.path import ARRIVED_M
 from ..engine.expert import Expert
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
-from .kinematics import joints_from_polar
-from .profiles import GRAVITY, arc_time, line_time, tilt_limits
+from .pads import chosen_sets, drawn_pads, nominal_friction, pad_friction, pad_sets
+from .profiles import GRAVITY, tilt_limits
 from .transfer_actions import ACTIONS, CORRIDOR_M, along_path, make_action
 from .transfer_expert import JointExpert, ScalingExpert, TransferExpert, TransferOracle
-from .transfer_terms import ARM_JOINTS, channels, start_terms
+from .transfer_paths import ByVia, LineOrArc, SomeRows
+from .transfer_terms import ARM_JOINTS, PAD_PARAMETERS, channels, start_terms
 
 SLIP_TOLERANCE_MM = 0.1
 SETTLE_TOLERANCE_MM = 0.1
 LOST_MM = 1.0
-MOVES = ("line", "arc")
+MOVES = ("line", "arc", "via")
+GENERIC = "generic"
 
 
 class WaferTransfer(Task):
@@ -43,16 +43,30 @@ class WaferTransfer(Task):
     be. Friction, droop of the paddle, the mode's frequency and damping, and the move itself change from episode to
     episode; the policy knows friction and frequency only as estimates from past moves. There is no slip sensor.
 
-    The robot moves along a line (extension through a slit valve or retraction from it) or along an arc about its axis.
-    By default the policy sets the motion planner's limits 50 times a second (see `PathTimeScaling`).
+    The robot moves along a line (extension through a slit valve or retraction from it) or along an arc about its axis;
+    with `move="via"` out of one station and into another in one motion, the retraction running into the turn and the
+    turn into the extension. By default the policy sets the motion planner's limits 50 times a second (see
+    `PathTimeScaling`).
+
+    By default friction is that of no pads in particular. With pads of a kind, `pads="ceramic"` or `pads="elastomer"`,
+    it follows from their temperature and wear, and the estimate is what past moves say at the temperature that the pads
+    had then, carried over to their temperature now with what a data sheet says; pads differ from their data sheet.
+
+    Moves by way of a via point and on pads of a kind take up to 8 s and have 25 decisions a second.
+
+    What the model leaves out: friction has one coefficient, so that a wafer that slides is not held less than one that
+    sticks; pads share their friction; the frequency of the arm's mode does not follow its extension; and the arm never
+    touches anything.
 
     Args:
-        move: "any", "line" or "arc".
+        move: "any" (a line or an arc), "line", "arc" or "via".
         action: "path_time_scaling"; "move_parameters", one decision a move; "path_acceleration", the acceleration along
-            the path at 200 Hz, four set-points a control step; or "joint_motion", joint velocities through a limiter,
-            which must keep the wafer within 5 mm of the path.
+            the path at 200 Hz, four set-points a control step (eight at 25 Hz); or "joint_motion", joint velocities
+            through a limiter, which must keep the wafer within 5 mm of the path, a line or an arc, on generic pads.
         friction_error: standard deviation of the friction estimate, relative.
         frequency_error: standard deviation of the frequency estimate, relative.
+        pads: "generic", "ceramic", "elastomer", or "any" of the two; their ranges are in `configs/wafer/pads.yaml`,
+            nominal and unverified.
     """
 
     title: ClassVar[str] = "vacuum robot carries a wafer on friction pads, fast, without slip or ringing"
@@ -70,6 +84,7 @@ class WaferTransfer(Task):
     cameras = CAMERAS
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     randomization = "wafer_transfer"
+    path: LineOrArc | ByVia = LineOrArc()
     references: ClassVar[tuple[str, ...]] = (
         "Lucas et al., US patent 5655060 (Brooks Automation, 1997): friction limits acceleration, resonance jerk",
         "Goyal, Ruina, Papadopoulos: Planar sliding with dry friction, Wear 143, 1991",
@@ -101,6 +116,7 @@ class WaferTransfer(Task):
         action: str = "path_time_scaling",
         friction_error: float = 0.05,
         frequency_error: float = 0.03,
+        pads: str = GENERIC,
     ):
         if move not in ("any", *MOVES):
             raise ShopfloorError(f"move must be one of any, {', '.join(MOVES)}, got {move!r}")
@@ -109,10 +125,20 @@ class WaferTransfer(Task):
         for name, value in (("friction_error", friction_error), ("frequency_error", frequency_error)):
             if not 0.0 <= value <= 0.3:
                 raise ShopfloorError(f"{name} must lie in [0, 0.3], got {value!r}")
-        self.move = move
-        self.action = action
-        self.start = start_terms(move, friction_error, frequency_error)
-        self.channels = channels(action)
+        sets = None if pads == GENERIC else chosen_sets(pads, (GENERIC,))
+        if action == "joint_motion" and (move == "via" or sets):
+            raise ShopfloorError(
+                f"action 'joint_motion' takes lines and arcs on pads {GENERIC!r}, got move={move!r}, pads={pads!r}; "
+                f"with these, action is one of {', '.join(ACTIONS[:3])}"
+            )
+        self.move, self.action, self.pads = move, action, pads
+        if move == "via" or sets:
+            # they may take twice as long; the time limit in steps stays the same
+            self.timing = Timing(control_hz=25.0, timestep_s=0.0005, horizon_s=8.0)
+        corridor = CORRIDOR_M if action == "joint_motion" else 0.0
+        self.path = ByVia() if move == "via" else LineOrArc(corridor)
+        self.start = start_terms(move, friction_error, frequency_error, sets)
+        self.channels = channels(action, via=move == "via", pads=tuple(pad_sets()) if sets else ())
         if action == "joint_motion":
             off = f"the commanded paddle left the path by more than {1000.0 * CORRIDOR_M:g} mm, or turned away from it"
             self.failure_texts = {**self.failure_texts, "off_path": off}
@@ -130,12 +156,14 @@ class WaferTransfer(Task):
     def expert(self) -> Expert:
         """Profile with a process engineer's margins."""
         if self.action == "path_acceleration":
-            return ScalingExpert()
+            return ScalingExpert(ticks=len(self.make_action().terms), profile=self.path.profile)
         return JointExpert() if self.action == "joint_motion" else TransferExpert(self.action)
 
     def oracle(self) -> Expert | None:
         """Profile with the true friction, droop and frequency."""
-        return TransferOracle(self.action) if self.action in ACTIONS[:2] else None
+        if self.action not in ACTIONS[:2]:
+            return None
+        return TransferOracle(self.action, via=self.move == "via")
 
     # -- episode ----------------------------------------------------------------------------------------------
 
@@ -171,6 +199,14 @@ class WaferTransfer(Task):
             ("progress", ()), ("previous_acceleration", ()), ("previous_distance", ()),
         ):  # fmt: skip
             s.new(name, shape)
+        for name, size in self.path.arrays:
+            s.new(name, size)
+        if self._has_pads():
+            for name in PAD_PARAMETERS:
+                s.new(name)
+
+    def _has_pads(self) -> bool:
+        return any(term.name == PAD_PARAMETERS[-1] for term in self.start)
 
     def begin(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
         """The move, the plant of this episode, and the wafer seated on the paddle at the start of the path."""
@@ -179,7 +215,7 @@ class WaferTransfer(Task):
         self._choose_plant(s, rows, params)
         sim.reset(rows, self._keyframe)
         zero = np.zeros((rows.size, 1))
-        position, _ = self.joints(_Rowwise(s, rows), zero, zero)
+        position, _ = self.joints(SomeRows(s, rows), zero, zero)
         sim.qpos[np.ix_(rows, self._arm)] = position[:, 0]
         sim.ctrl[np.ix_(rows, self._controls)] = position[:, 0]
         # the flexure hangs through under the paddle's own weight and the wafer's
@@ -192,24 +228,16 @@ class WaferTransfer(Task):
         sim.qpos[rows, self._wafer + 3 : self._wafer + 7] = _tilted_heading(s.path_angle[rows], s.droop[rows])
 
     def _choose_move(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
-        arc = params["move_kind"] > 0.5
-        forward = params["direction"] > 0.5
-        length = params["line_length"]
-        nearest = SHORTEST_REACH + params["line_place"] * (LONGEST_REACH - SHORTEST_REACH - length)
-        begin = np.where(forward, nearest, nearest + length)
-        headings = np.array(list(STATIONS.values()))
-        s.path_sign[rows] = np.where(forward, 1.0, -1.0)
-        s.path_radius[rows] = np.where(arc, params["arc_radius"], begin)
-        s.path_curvature[rows] = np.where(arc, 1.0 / params["arc_radius"], 0.0)
-        s.path_length[rows] = np.where(arc, params["arc_radius"] * params["arc_angle"], length)
-        s.path_angle[rows] = headings[params["station"].astype(np.intp)]
+        self.path.choose(s, rows, params)
 
     def _choose_plant(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
         sim = s.sim
-        for name in ("friction", "frequency", "damping_ratio"):
+        friction, believed = self._friction(params)
+        s.friction[rows] = friction
+        for name in ("frequency", "damping_ratio", *(PAD_PARAMETERS if self._has_pads() else ())):
             getattr(s, name)[rows] = params[name]
         s.droop[rows] = np.deg2rad(params["droop"])
-        s.friction_estimate[rows] = params["friction"] * (1.0 + params["friction_error"])
+        s.friction_estimate[rows] = believed * (1.0 + params["friction_error"])
         s.frequency_estimate[rows] = params["frequency"] * (1.0 + params["frequency_error"])
         s.acceleration_estimate[rows] = GRAVITY * s.friction_estimate[rows]
         s.period_estimate[rows] = 1.0 / s.frequency_estimate[rows]
@@ -220,29 +248,29 @@ class WaferTransfer(Task):
             sim.field("jnt_stiffness")[rows, self._flex_joints[axis]] = stiffness
             sim.field("dof_damping")[rows, self._flex_dofs[axis]] = damping
         for pair in self._pairs.tolist():
-            sim.field("pair_friction")[rows, pair, :2] = params["friction"][:, None]
+            sim.field("pair_friction")[rows, pair, :2] = friction[:, None]
         half = 0.5 * s.droop[rows]
         zero = np.zeros(rows.size)
         sim.field("body_quat")[rows, self._paddle] = np.stack((np.cos(half), zero, np.sin(half), zero), axis=-1)
         outward, inward = tilt_limits(s.friction[rows], np.abs(s.droop[rows]))
-        # a lower bound must hold for the best case: the tilt helps while speeding up or while slowing down, not in both
-        line = line_time(s.path_length[rows], outward, inward)
-        curved = s.path_curvature[rows] > 0
-        radius = np.where(curved, s.path_radius[rows], 1.0)
-        angle = np.where(curved, s.path_length[rows] / radius, 1.0)
-        # joint set-points may cut an arc short inside their corridor
-        inner = radius - (CORRIDOR_M if self.action == "joint_motion" else 0.0)
-        s.bound_time[rows] = np.where(curved, arc_time(inner, angle, outward), line)
+        s.bound_time[rows] = self.path.bound(s, rows, outward, inward)
+
+    def _friction(self, params: Mapping[str, Array]) -> tuple[Array, Array]:
+        """Friction and what past moves say of it, but for their error: on pads that were at another temperature."""
+        if "friction" in params:
+            return params["friction"], params["friction"]
+        pads = drawn_pads(params)
+        cold, hot, fade, wear = (np.ascontiguousarray(pads[:, k]) for k in range(4))
+        now = params["pad_celsius"]
+        before = now - params["pads_warmed"]
+        measured = pad_friction(before, cold, hot, fade, wear)
+        which = params["pad_set"]
+        carried = measured * nominal_friction(which, now) / nominal_friction(which, before)
+        return pad_friction(now, cold, hot, fade, wear), carried
 
     def joints(self, s: Any, distance: Array, speed: Array) -> tuple[Array, Array]:
         """Joint angles and rates (n, k, 3) along the path, for the action interface."""
-        curved = (s.path_curvature > 0.0)[:, None]
-        sign, start = s.path_sign[:, None], s.path_radius[:, None]
-        radius = np.where(curved, start, start + sign * distance)
-        radius_rate = np.where(curved, 0.0, sign * speed)
-        turn = sign * s.path_curvature[:, None]
-        angle, angle_rate = s.path_angle[:, None] + turn * distance, turn * speed
-        return joints_from_polar(radius, angle, radius_rate, angle_rate, LINK_LENGTH, WRIST_TO_WAFER)
+        return self.path.joints(s, distance, speed)
 
     def along(self, s: Rows, position: Array) -> tuple[Array, Array, Array]:
         """Joint angles (n, k, 3) projected on the path, for the action interface."""
@@ -250,8 +278,7 @@ class WaferTransfer(Task):
 
     def commence(self, s: Rows, rows: RowIndex) -> None:
         """The target in the world, the wafer's seat, and zeros for what adds up."""
-        end = np.where(s.path_curvature > 0.0, s.path_radius, s.path_radius + s.path_sign * s.path_length)
-        angle = s.path_angle + s.path_sign * s.path_curvature * s.path_length
+        end, angle = self.path.end(s)
         # the same robot stands at the target with the same deflection, so that only the radius and the angle change
         tcp_radius = np.sqrt(self._tcp_position[:, 0] ** 2 + self._tcp_position[:, 1] ** 2)
         reach = end + (tcp_radius - s.path_radius)
@@ -298,6 +325,7 @@ class WaferTransfer(Task):
         s.previous_acceleration[...] = s.path_acceleration
         s.progress[...] = (s.path_distance - s.previous_distance) / s.path_length
         s.previous_distance[...] = s.path_distance
+        self.path.follow(s)
 
     def _find_settling(self, s: Rows) -> None:
         """The physics step after which the motion is complete and the TCP stays in tolerance until now."""
@@ -409,25 +437,11 @@ class WaferTransfer(Task):
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The path of the wafer centre and its target."""
-        distance = np.linspace(0.0, s.path_length[row], 40)
-        curved = s.path_curvature[row] > 0
-        radius = s.path_radius[row] + (0.0 if curved else s.path_sign[row]) * distance
-        angle = s.path_angle[row] + s.path_sign[row] * s.path_curvature[row] * distance
-        height = np.full(40, self._tcp_position[row, 2] + 0.004)
+        radius, angle = self.path.drawn(s, row)
+        height = np.full(radius.size, self._tcp_position[row, 2] + 0.004)
         points = np.stack((radius * np.cos(angle), radius * np.sin(angle), height), axis=-1)
         target = np.array([*s.target[row], height[0]])
         return Overlay(points=[(target, 0.012, (1.0, 0.55, 0.1, 1.0))], traces=[(points, 0.003, (0.1, 0.8, 1.0, 1.0))])
-
-
-SHORTEST_REACH, LONGEST_REACH = 0.36, 0.98  # m, wafer centre; clear of the column and of full extension
-
-
-class _Rowwise:
-    """Some rows of the path arrays, for `joints`."""
-
-    def __init__(self, s: Rows, rows: RowIndex):
-        for name in ("path_curvature", "path_sign", "path_radius", "path_angle"):
-            setattr(self, name, getattr(s, name)[rows])
 
 
 def _used_up(slip_mm: Array) -> Array:

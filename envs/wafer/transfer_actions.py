@@ -40,6 +40,7 @@ def make_action(name: str, task: WaferTransfer, timing: Timing) -> ActionInterfa
         "acceleration": 7.0,
         "shaper_period": (0.025, 0.25),
         "periods": (0.5, 2.0),
+        "profile": task.path.profile,
     }
     if name == "path_acceleration":
         return PathAcceleration(

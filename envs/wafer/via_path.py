@@ -105,26 +105,25 @@ def phase_plane(curvature: Array, step: ArrayLike) -> tuple[Array, Array]:
     Returns:
         Two arrays (n, k): the forward and the backward sweep. The fastest motion is the lower of both.
     """
-    forward = _sweep(curvature, np.asarray(step, float))
-    return forward, _sweep(curvature[:, ::-1], np.asarray(step, float))[:, ::-1]
+    bend, ds = np.abs(curvature), np.asarray(step, float)
+    n = len(bend)
+    # both at once: the loop over the path is what costs
+    swept = _sweep(np.concatenate((bend, bend[:, ::-1])), np.concatenate((ds, ds)))
+    return swept[:n], swept[n:, ::-1]
 
 
-def _sweep(curvature: Array, step: Array, parts: int = 4) -> Array:
-    n, k = curvature.shape
-    bend = np.abs(curvature)
-    z, out = np.zeros(n), np.zeros((n, k))
-    ds = step / parts
-    for i in range(1, k):
-        for part in range(parts):
-            before = bend[:, i - 1] + (part / parts) * (bend[:, i] - bend[:, i - 1])
-            after = bend[:, i - 1] + ((part + 1) / parts) * (bend[:, i] - bend[:, i - 1])
-            # Heun's rule, under the speed at which the turn alone takes all friction
-            first = 2.0 * np.sqrt(np.maximum(1.0 - (z * before) ** 2, 0.0))
-            ahead = np.minimum(z + first * ds, 1.0 / np.maximum(after, 1e-9))
-            second = 2.0 * np.sqrt(np.maximum(1.0 - (ahead * after) ** 2, 0.0))
-            z = np.minimum(z + 0.5 * (first + second) * ds, 1.0 / np.maximum(after, 1e-9))
-        out[:, i] = z
-    return out
+def _sweep(bend: Array, step: Array) -> Array:
+    columns = np.ascontiguousarray(bend.T)
+    highest = 1.0 / np.maximum(columns, 1e-9)
+    out = np.zeros_like(columns)
+    z = out[0]
+    for i in range(1, len(columns)):
+        # Heun's rule, under the speed at which the turn alone takes all friction
+        first = np.sqrt(np.maximum(1.0 - (z * columns[i - 1]) ** 2, 0.0))
+        ahead = np.minimum(z + 2.0 * first * step, highest[i])
+        second = np.sqrt(np.maximum(1.0 - (ahead * columns[i]) ** 2, 0.0))
+        z = out[i] = np.minimum(z + (first + second) * step, highest[i])
+    return out.T
 
 
 def path_time(curvature: Array, length: ArrayLike, limit: ArrayLike) -> Array:
@@ -139,9 +138,14 @@ def path_time(curvature: Array, length: ArrayLike, limit: ArrayLike) -> Array:
         limit: (n,) largest acceleration in the plane, m/s^2.
     """
     step = np.asarray(length, float) / (curvature.shape[1] - 1)
-    forward, backward = phase_plane(curvature, step)
+    return profile_time(*phase_plane(curvature, step), step, limit)
+
+
+def profile_time(forward: Array, backward: Array, step: ArrayLike, limit: ArrayLike) -> Array:
+    """Time (n,) in s of the lower of two sweeps (n, k) in m, `step` m apart, at friction limits in m/s^2."""
     root = np.sqrt(np.minimum(forward, backward))
     times = 2.0 / np.maximum(root[:, 1:] + root[:, :-1], 1e-12)
     # one after the other, so that the sum of a row does not depend on how many there are
     total = np.cumsum(times, axis=1)[:, -1]
-    return step * total / np.sqrt(np.asarray(limit, float))
+    time: Array = np.asarray(step, float) * total / np.sqrt(np.asarray(limit, float))
+    return time
