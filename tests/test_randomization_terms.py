@@ -209,7 +209,7 @@ def where_felt(term: Term) -> str:
 def strong(preset: Preset, term: Term, split: str = TRAIN) -> float:
     """A value of the training range, or a split's, that is far from nominal; a loss that shows within seconds."""
     low, high = preset.spec.distributions(split).get(term.name, term.distribution).support
-    if term.effect.endswith("dropout"):
+    if term.effect.endswith(("dropout", "spatter_share")):
         return 0.5
     nominal = term.nominal if term.nominal is not None else 0.5 * (low + high)
     return high if abs(high - nominal) >= abs(low - nominal) else low

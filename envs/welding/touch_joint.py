@@ -108,7 +108,7 @@ class TouchedPart:
 
     def __init__(self, s: Rows, joint: TouchJoint):
         self.joint = joint
-        sim = s.sim
+        self._sim = sim = s.sim
         self._body = sim.id("body", "part")
         self._place, self._turn = sim.field("body_pos"), sim.field("body_quat")
         self._geom_pos = sim.field("geom_pos")
@@ -148,6 +148,7 @@ class TouchedPart:
             x = self._tacks[j].pos[0] + tack_shift[:, j]
             self._tack_x[rows, j] = x
             self._geom_pos[rows, geom, 0] = x
+        self._sim.stale(rows)  # the tree of bounding boxes that collisions are looked up in
         self._write_root(rows)
 
     def _write_root(self, rows: RowIndex) -> None:
