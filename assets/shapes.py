@@ -6,6 +6,7 @@ mesh files and carries no foreign licence. A `Mesh` is plain numpy; `add_mesh_ge
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -310,6 +311,24 @@ def corner_normals(mesh: Mesh, crease: float = CREASE_ANGLE_RAD) -> Array:
     return np.where(length > 1e-18, normals / np.maximum(length, 1e-18), fallback).reshape(-1, 3, 3)
 
 
+@functools.lru_cache(maxsize=2048)
+def _split_vertices(vertices: bytes, faces: bytes) -> tuple[NDArray[np.int32], Array, NDArray[np.int32]]:
+    """Vertices that a mesh needs to have one normal each, from its float64 vertices and int32 faces.
+
+    This is most of the work of building a cell to look at, and every picture of a cell needs the same shapes again.
+
+    Returns:
+        Which old vertex each new one is, its normal (m, 3), and the faces (3 * faces,) by new vertices.
+    """
+    corner = np.frombuffer(faces, np.int32)
+    mesh = Mesh(np.frombuffer(vertices).reshape(-1, 3), corner.reshape(-1, 3))
+    normals = corner_normals(mesh).reshape(-1, 3)
+    # One vertex for each different (position, normal): hard edges are where the two sides do not share vertices.
+    key = np.column_stack([corner, np.round(normals, 4)])
+    _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
+    return corner[first], normals[first], index.ravel().astype(np.int32)
+
+
 def add_mesh_geom(
     spec: mujoco.MjSpec,
     body: mujoco.MjsBody,
@@ -331,16 +350,13 @@ def add_mesh_geom(
         texcoord: (n, 2) texture coordinates, one per vertex.
         group: visual group of the geom, 0 to 2.
     """
-    faces = mesh.faces[_nondegenerate(mesh)]
-    normals = corner_normals(Mesh(mesh.vertices, faces)).reshape(-1, 3)
-    # One vertex for each different (position, normal): hard edges are where the two sides do not share vertices.
-    key = np.column_stack([faces.ravel(), np.round(normals, 4)])
-    _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
-    source = faces.ravel()[first]
+    vertices = np.ascontiguousarray(mesh.vertices, dtype=np.float64)
+    faces = np.ascontiguousarray(mesh.faces[_nondegenerate(mesh)], dtype=np.int32)
+    source, normals, index = _split_vertices(vertices.tobytes(), faces.tobytes())
     asset = spec.add_mesh(name=name)
-    asset.uservert = mesh.vertices[source].ravel()
-    asset.usernormal = normals[first].ravel()
-    asset.userface = index.ravel().astype(np.int32)
+    asset.uservert = vertices[source].ravel()
+    asset.usernormal = normals.ravel()
+    asset.userface = index
     if texcoord is not None:
         asset.usertexcoord = texcoord[source].ravel()
     # Open or thin surfaces have no usable volume; the geom carries no mass anyway.

@@ -91,9 +91,14 @@ def registered_cases() -> list[Case]:
     return [Case(env_id) for env_id in env_ids()]
 
 
+def variant_cases() -> list[Case]:
+    """The variants."""
+    return [Case(env_id, kwargs) for env_id, many in VARIANTS.items() for kwargs in many]
+
+
 def all_cases() -> list[Case]:
     """Every registered id with its default arguments, and the variants."""
-    return [*registered_cases(), *(Case(env_id, kwargs) for env_id, many in VARIANTS.items() for kwargs in many)]
+    return [*registered_cases(), *variant_cases()]
 
 
 def differences(a: Any, b: Any, path: str = "") -> Iterator[str]:

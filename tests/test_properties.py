@@ -11,7 +11,17 @@ from typing import Any
 import mujoco
 import numpy as np
 import pytest
-from engine_checks import Case, actions, assert_same, differences, endless, leaves, row_of
+from engine_checks import (
+    Case,
+    actions,
+    assert_same,
+    differences,
+    endless,
+    leaves,
+    registered_cases,
+    row_of,
+    variant_cases,
+)
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
@@ -29,19 +39,19 @@ GOLDEN = Path(__file__).parent / "golden"
 def test_two_instances_agree(case: Case):
     one, two = case.vector(3), case.vector(3)
     assert_same(one.reset(seed=12), two.reset(seed=12))
-    for action in actions(case, 3, 60):
+    for action in actions(case, 3, 20):
         assert_same(one.step(action), two.step(action))
 
 
 def test_history_leaves_no_trace(case: Case):
     """Episodes of other seeds, then seed s, equal a fresh instance with seed s."""
-    used, fresh = (case.vector(2, autoreset_mode=SAME, max_episode_steps=13) for _ in range(2))
+    used, fresh = (case.vector(2, autoreset_mode=SAME, max_episode_steps=6) for _ in range(2))
     for seed in (900, 17, 1):
         used.reset(seed=seed)
-        for action in actions(case, 2, 20, seed=seed):
+        for action in actions(case, 2, 8, seed=seed):
             used.step(action)
     used.reset()
-    script = actions(case, 2, 30)
+    script = actions(case, 2, 12)
     assert_same(used.reset(seed=42), fresh.reset(seed=42))
     for action in script:
         assert_same(used.step(action), fresh.step(action))
@@ -138,15 +148,20 @@ def boxes_of(space: spaces.Space[Any]) -> dict[str, spaces.Box]:
     return dict(space.items()) if isinstance(space, spaces.Dict) else {"": space}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", [random_actions, bang_bang, out_of_range])
 def test_ten_thousand_steps_stay_in_bounds(base_case: Case, policy: Any):
     keeps_its_promises(base_case, policy, rows=50, steps=200)
 
 
 @pytest.mark.parametrize("policy", [random_actions, bang_bang, out_of_range, sustained])
-def test_steps_stay_in_bounds_in_every_variant(case: Case, policy: Any):
+def test_steps_stay_in_bounds(case: Case, policy: Any):
     """With failures ignored, so that the environment is driven far beyond where episodes end."""
-    keeps_its_promises(case, policy, rows=8, steps=60, unending=True)
+    keeps_its_promises(case, policy, rows=6, steps=40, unending=True)
+
+
+def test_episodes_that_end_stay_in_bounds(case: Case):
+    keeps_its_promises(case, bang_bang, rows=6, steps=40)
 
 
 def test_declarations_are_sound(case: Case):
@@ -201,16 +216,18 @@ def random_policy(seed: int = 0) -> Any:
     return lambda c: c.setpoints(rng.uniform(-1.0, 1.0, (c.n, len(c.terms))))
 
 
-def scripted_cases() -> list[Case]:
-    from engine_checks import all_cases
-
+def scripted_cases() -> list[Any]:
     # how it is observed makes no difference to a script
-    return [c for c in all_cases() if "observation" not in c.kwargs]
+    variants = [c for c in variant_cases() if "observation" not in c.kwargs]
+    return [
+        *(pytest.param(c, 24, id=str(c)) for c in registered_cases()),
+        *(pytest.param(c, 100, id=f"{c}-many", marks=pytest.mark.slow) for c in registered_cases()),
+        *(pytest.param(c, 30, id=str(c), marks=pytest.mark.slow) for c in variants),
+    ]
 
 
-@pytest.mark.parametrize("scripted_case", scripted_cases(), ids=str)
-def test_expert_succeeds_and_random_does_not(scripted_case: Case):
-    episodes = 30 if scripted_case.kwargs else 100
+@pytest.mark.parametrize(("scripted_case", "episodes"), scripted_cases())
+def test_expert_succeeds_and_random_does_not(scripted_case: Case, episodes: int):
     cell = scripted_case.cell(episodes)
     seeds = HELD_OUT + np.arange(episodes)
     expert = play(cell, scripted(cell.task.expert(), cell), seeds)

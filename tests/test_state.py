@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_checks import Case, actions, all_cases, assert_same, breakers, copied, leaves
+from engine_checks import Case, actions, assert_same, breakers, copied, leaves, registered_cases, variant_cases
 from gymnasium.vector import AutoresetMode
 
 from shopfloor.errors import ShopfloorError
@@ -42,27 +42,27 @@ def soil(env: Any, script: np.ndarray) -> None:
 @pytest.mark.parametrize("mode", [NEXT, SAME])
 def test_vector_environment_continues_where_it_was_saved(case: Case, mode: AutoresetMode):
     def make() -> Any:
-        return case.vector(4, autoreset_mode=mode, max_episode_steps=11)
+        return case.vector(4, autoreset_mode=mode, max_episode_steps=7)
 
     env, other = make(), make()
     env.reset(seed=31)
-    script = actions(case, 4, 30)
+    script = actions(case, 4, 16)
     rollout(env, script[:3])
     env.reset(options={"reset_mask": np.array([True, False, False, True])})  # the rows are out of step
-    rollout(env, script[3:8])
-    for pause in (8, 11, 12):  # in mid-episode, at the end of one (rows that wait for their reset), after it
+    rollout(env, script[3:5])
+    for pause in (5, 7, 8):  # in mid-episode, at the end of one (rows that wait for their reset), after it
         state = env.get_state()
         snapshot = copied(state)
-        after = rollout(env, script[pause : pause + 13])
+        after = rollout(env, script[pause : pause + 8])
         assert_same(state, snapshot, "a saved state shares no memory with the environment")
         env.set_state(state)
         assert_same(env.get_state(), state, "what was restored is what was saved")
-        assert_same(rollout(env, script[pause : pause + 13]), after, f"restored in place at {pause}")
-        soil(other, script)
+        assert_same(rollout(env, script[pause : pause + 8]), after, f"restored in place at {pause}")
+        soil(other, script[:8])
         other.set_state(pickle.loads(pickle.dumps(state)))
-        assert_same(rollout(other, script[pause : pause + 13]), after, f"restored elsewhere at {pause}")
+        assert_same(rollout(other, script[pause : pause + 8]), after, f"restored elsewhere at {pause}")
         env.set_state(state)
-        rollout(env, script[pause : {8: 11, 11: 12}.get(pause, pause)])
+        rollout(env, script[pause : {5: 7, 7: 8}.get(pause, pause)])
 
 
 def test_disabled_autoreset_remembers_who_has_finished(base_case: Case):
@@ -78,22 +78,22 @@ def test_disabled_autoreset_remembers_who_has_finished(base_case: Case):
 
 def test_single_environment_continues_where_it_was_saved(case: Case):
     env, other = case.single().unwrapped, case.single().unwrapped
-    script = actions(case, 1, 40)[:, 0]
+    script = actions(case, 1, 18)[:, 0]
     env.reset(seed=5)
-    rollout(env, script[:9])
+    rollout(env, script[:8])
     state = env.get_state()
-    after = rollout(env, script[9:30])
+    after = rollout(env, script[8:])
     env.set_state(state)
-    assert_same(rollout(env, script[9:30]), after)
-    soil(other, script)
+    assert_same(rollout(env, script[8:]), after)
+    soil(other, script[:8])
     other.set_state(state)
-    assert_same(rollout(other, script[9:30]), after)
+    assert_same(rollout(other, script[8:]), after)
 
 
 def test_wrapped_environment_keeps_its_place_in_a_pickle(base_case: Case):
     env = base_case.single(max_episode_steps=6)
     env.reset(seed=5)
-    script = actions(base_case, 1, 20)[:, 0]
+    script = actions(base_case, 1, 12)[:, 0]
     rollout(env, script[:4])
     twin = pickle.loads(pickle.dumps(env))
     assert_same(rollout(env, script[4:]), rollout(twin, script[4:]))
@@ -146,25 +146,26 @@ with open({file!r}, "rb") as f:
 out = []
 for env_id, kwargs, n, state, script in jobs:
     case = Case(env_id, kwargs)
-    env = case.single().unwrapped if n is None else case.vector(n, autoreset_mode="SameStep", max_episode_steps=11)
+    env = case.single().unwrapped if n is None else case.vector(n, autoreset_mode="SameStep", max_episode_steps=7)
     env.set_state(state)
     out.append(rollout(env, script))
 pickle.dump(out, sys.stdout.buffer)
 """
 
 
-def test_another_process_continues_bit_for_bit(tmp_path: Path):
+@pytest.mark.parametrize("cases", [registered_cases, pytest.param(variant_cases, marks=pytest.mark.slow)])
+def test_another_process_continues_bit_for_bit(cases: Callable[[], list[Case]], tmp_path: Path):
     jobs, expected = [], []
-    for case in all_cases():
+    for case in cases():
         for n in (None, 3):
             env: Any = (
-                case.single().unwrapped if n is None else case.vector(n, autoreset_mode=SAME, max_episode_steps=11)
+                case.single().unwrapped if n is None else case.vector(n, autoreset_mode=SAME, max_episode_steps=7)
             )
-            script = actions(case, 1, 25)[:, 0] if n is None else actions(case, n, 25)
+            script = actions(case, 1, 13)[:, 0] if n is None else actions(case, n, 13)
             env.reset(seed=77)
-            rollout(env, script[:8])
-            jobs.append((case.env_id, dict(case.kwargs), n, env.get_state(), script[8:]))
-            expected.append(rollout(env, script[8:]))
+            rollout(env, script[:4])
+            jobs.append((case.env_id, dict(case.kwargs), n, env.get_state(), script[4:]))
+            expected.append(rollout(env, script[4:]))
     file = tmp_path / "jobs.pickle"
     file.write_bytes(pickle.dumps(jobs))
     program = CHILD.format(path=[str(Path(__file__).parent)], file=str(file))
