@@ -78,7 +78,12 @@ def without_time(evaluations: list[dict]) -> list[dict]:
     return [{k: v for k, v in e.items() if k not in ("seconds", "trained_s")} for e in evaluations]
 
 
-@pytest.fixture(scope="module", params=list(CONFIGS))
+ALWAYS = ("ppo_doraemon", "sac_linear_forces")  # both algorithms, with a curriculum; the others are slow tests
+
+
+@pytest.fixture(
+    scope="module", params=[n if n in ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in CONFIGS]
+)
 def uninterrupted(request, tmp_path_factory) -> tuple[str, TrainResult]:
     return request.param, train(config_of(request.param), tmp_path_factory.mktemp("whole"))
 
@@ -96,7 +101,7 @@ def interrupt_at(monkeypatch, step: int, number: int) -> None:
     monkeypatch.setattr(CellVecEnv, "step_wait", step_wait)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_stopped_and_continued_run_equals_one_that_was_never_stopped(uninterrupted, number, monkeypatch, tmp_path):
     algorithm, whole = uninterrupted
     with monkeypatch.context() as patch:
