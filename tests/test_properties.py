@@ -154,7 +154,9 @@ def test_ten_thousand_steps_stay_in_bounds(base_case: Case, policy: Any):
     keeps_its_promises(base_case, policy, rows=50, steps=200)
 
 
-@pytest.mark.parametrize("policy", [random_actions, bang_bang, out_of_range, sustained])
+@pytest.mark.parametrize(
+    "policy", [out_of_range, sustained, *(pytest.param(p, marks=pytest.mark.slow) for p in (random_actions, bang_bang))]
+)
 def test_steps_stay_in_bounds(case: Case, policy: Any):
     """With failures ignored, so that the environment is driven far beyond where episodes end."""
     keeps_its_promises(case, policy, rows=6, steps=40, unending=True)
@@ -220,7 +222,7 @@ def scripted_cases() -> list[Any]:
     # how it is observed makes no difference to a script
     variants = [c for c in variant_cases() if "observation" not in c.kwargs]
     return [
-        *(pytest.param(c, 24, id=str(c)) for c in registered_cases()),
+        *(pytest.param(c, 20, id=str(c)) for c in registered_cases()),
         *(pytest.param(c, 100, id=f"{c}-many", marks=pytest.mark.slow) for c in registered_cases()),
         *(pytest.param(c, 30, id=str(c), marks=pytest.mark.slow) for c in variants),
     ]
@@ -231,7 +233,8 @@ def test_expert_succeeds_and_random_does_not(scripted_case: Case, episodes: int)
     cell = scripted_case.cell(episodes)
     seeds = HELD_OUT + np.arange(episodes)
     expert = play(cell, scripted(cell.task.expert(), cell), seeds)
-    chance = play(cell, random_policy(), seeds)
+    few = scripted_case.cell(max(episodes // 3, 6))
+    chance = play(few, random_policy(), seeds[: few.n])
     assert not cell.task.expert().privileged
     assert expert["success"].mean() >= 0.95, dict(zip(*np.unique(expert["reason"], return_counts=True), strict=True))
     assert chance["success"].mean() <= 0.05

@@ -81,9 +81,7 @@ def without_time(evaluations: list[dict]) -> list[dict]:
 ALWAYS = ("ppo_doraemon", "sac_linear_forces")  # both algorithms, with a curriculum; the others are slow tests
 
 
-@pytest.fixture(
-    scope="module", params=[n if n in ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in CONFIGS]
-)
+@pytest.fixture(scope="module", params=[n if n in ALWAYS else pytest.param(n, marks=pytest.mark.slow) for n in CONFIGS])
 def uninterrupted(request, tmp_path_factory) -> tuple[str, TrainResult]:
     return request.param, train(config_of(request.param), tmp_path_factory.mktemp("whole"))
 
