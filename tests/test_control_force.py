@@ -31,6 +31,11 @@ INTERFACES = (OperationalSpace, VariableImpedance, Admittance)
 STIFFNESS, TURNING = 1500.0, 60.0
 
 
+def slow(*values: Any) -> Any:
+    """Parameters of a test that is left to `make test-all`; others like them are always tested."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @dataclass
 class Bench:
     """An arm at home under an interface, with nothing around it but perhaps a sprung wall."""
@@ -202,7 +207,7 @@ def test_fixed_components_are_no_setpoints() -> None:
 
 
 @pytest.mark.parametrize(
-    ("robot", "frame"), [("ur10e", "world"), ("fr3", "world"), ("ur10e", "tool"), ("scara", "world")]
+    ("robot", "frame"), [slow("ur10e", "world"), ("fr3", "world"), ("ur10e", "tool"), ("scara", "world")]
 )
 def test_an_outer_force_deflects_by_its_share_of_the_stiffness(robot: str, frame: str) -> None:
     """One row per axis, pushed along it: F / k there within 1 %, nothing elsewhere."""
@@ -245,8 +250,7 @@ def oscillation(omega: float, zeta: float, time: Array) -> Array:
     return np.exp(-zeta * omega * time) * swing
 
 
-@pytest.mark.parametrize("robot", ["ur10e", "fr3"])
-@pytest.mark.parametrize("zeta", [0.3, 0.7])
+@pytest.mark.parametrize(("robot", "zeta"), [("ur10e", 0.3), ("fr3", 0.7), slow("ur10e", 0.7), slow("fr3", 0.3)])
 def test_every_mode_has_the_damping_ratio_asked_for(robot: str, zeta: float) -> None:
     """One row per mode of task inertia and stiffness, let go of: frequency and decay of a single oscillator."""
     b = bench(robot, VariableImpedance, n=6, damping_ratio=(0.2, 1.5))
@@ -275,7 +279,7 @@ def test_every_mode_has_the_damping_ratio_asked_for(robot: str, zeta: float) -> 
         assert np.abs(swings[:, mode] - expected).max() < 0.04, f"mode {mode} at {np.sqrt(values[mode]):.1f} rad/s"
 
 
-@pytest.mark.parametrize("robot", ["ur10e", "fr3"])
+@pytest.mark.parametrize("robot", [slow("ur10e"), "fr3"])
 def test_operational_space_decouples(robot: str) -> None:
     """One row per axis, displaced along it: an oscillator of its own there, rest elsewhere."""
     zeta, hz = 0.5, 3.0
@@ -395,7 +399,14 @@ def test_without_energy_a_loaded_spring_does_not_stiffen() -> None:
 
 @pytest.mark.parametrize(
     ("robot", "wall"),
-    [("ur10e", 2e4), ("ur10e", 1e5), ("m10id12", 1e5), ("fr3", 1e5), ("iiwa14", 6e4), ("scara", 1e5)],
+    [
+        ("ur10e", 1e5),
+        ("fr3", 1e5),
+        ("scara", 1e5),
+        slow("ur10e", 2e4),
+        slow("m10id12", 1e5),
+        slow("iiwa14", 6e4),
+    ],
 )
 def test_the_force_limit_holds_against_a_stiff_wall(robot: str, wall: float) -> None:
     """Commanded 30 mm into the wall: the force settles at the limit within 2 %, and never was far above it."""
@@ -499,7 +510,7 @@ def motion_holds(steps: list[dict[str, Array]], name: str, limits: MotionLimits,
     assert (np.abs(np.diff(acceleration, axis=0)) <= limits.jerk * dt * slack + 1e-12).all()
 
 
-@pytest.mark.parametrize("robot", ["ur10e", "fr3", "scara"])
+@pytest.mark.parametrize("robot", [slow("ur10e"), "fr3", slow("scara")])
 @pytest.mark.parametrize("interface", INTERFACES)
 def test_limits_hold_at_every_physics_step(robot: str, interface: Any) -> None:
     b = bench(robot, interface, n=4)
@@ -577,7 +588,7 @@ def drive(b: Bench, steps: int, seed: int, rows: slice = slice(None)) -> None:
         b.step(rng.uniform(low, high, (5, b.size))[rows])
 
 
-@pytest.mark.parametrize("robot", ["ur10e", "fr3"])
+@pytest.mark.parametrize("robot", [slow("ur10e"), "fr3"])
 @pytest.mark.parametrize("interface", INTERFACES)
 def test_a_row_does_not_depend_on_its_neighbours(robot: str, interface: Any) -> None:
     many, one = bench(robot, interface, n=5, wall=2e4), bench(robot, interface, n=1, wall=2e4)
