@@ -236,7 +236,9 @@ def test_expert_succeeds_and_random_does_not(scripted_case: Case, episodes: int)
     few = scripted_case.cell(max(episodes // 3, 6))
     chance = play(few, random_policy(), seeds[: few.n])
     assert not cell.task.expert().privileged
-    assert expert["success"].mean() >= 0.95, dict(zip(*np.unique(expert["reason"], return_counts=True), strict=True))
+    # of 20 episodes an expert that succeeds in 95 % loses more than three once in sixty times
+    least = 0.95 if episodes > 20 else 0.85
+    assert expert["success"].mean() >= least, dict(zip(*np.unique(expert["reason"], return_counts=True), strict=True))
     assert chance["success"].mean() <= 0.05
     assert expert["return"].mean() > chance["return"].mean()
     main, better = cell.task.main_metric, cell.task.metrics[cell.task.main_metric].better
@@ -245,7 +247,7 @@ def test_expert_succeeds_and_random_does_not(scripted_case: Case, episodes: int)
     if oracle is not None:
         assert oracle.privileged
         best = play(cell, scripted(oracle, cell), seeds)
-        assert best["success"].mean() >= 0.95
+        assert best["success"].mean() >= least
         sign = 1.0 if better == "lower" else -1.0
         assert sign * np.nanmedian(best[main]) < sign * np.nanmedian(expert[main])
 
