@@ -16,7 +16,6 @@ import numpy as np
 
 from .. import look
 from ..fixtures import foup, load_port
-from ..fixtures.foup_shapes import wafer_stack
 from ..fixtures.support import SHELF_POINTS, add_support
 from ..parts import wafer
 from ..robots import efem_robot
@@ -108,7 +107,7 @@ def _add_carrier(spec: mujoco.MjSpec, visual: bool) -> None:
     for name, slot in (("wafer_below", SLOT - 1), ("wafer_above", SLOT + 1)):
         body = carrier.add_body(name=name, pos=[0.0, 0.0, float(foup.seat_height(slot))])
         if visual:
-            wafer_stack([0.0]).build(spec, body, name, look.GROUP_PART)
+            wafer.draw_wafer(spec, body, name, height=0.5 * wafer.THICKNESS)
 
 
 def _add_sensors(spec: mujoco.MjSpec) -> None:

@@ -104,7 +104,23 @@ def _face(outline: shapes.Array, height: float, rings: int) -> shapes.Mesh:
     return shapes.Mesh(np.column_stack([grid, np.full(len(grid), height)]), faces)
 
 
-def _add_visual(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, thickness: float, warp: float) -> None:
+def draw_wafer(
+    spec: mujoco.MjSpec,
+    body: mujoco.MjsBody,
+    name: str,
+    thickness: float = THICKNESS,
+    warp: float = 0.0,
+    height: float = 0.0,
+) -> None:
+    """Draw a wafer that is only seen: geoms `<name>_body` and `<name>_top`.
+
+    Args:
+        spec: specification to extend.
+        body: that it belongs to.
+        name: prefix of the geoms.
+        thickness, warp: m, as of `add_wafer`.
+        height: of its middle above the body's origin, m.
+    """
     outline = _outline()
     half = 0.5 * thickness
     edge = shapes.extrude(outline, -half, half - 2e-5)
@@ -114,6 +130,7 @@ def _add_visual(spec: mujoco.MjSpec, body: mujoco.MjsBody, name: str, thickness:
         under = shapes.Mesh(under.vertices, under.faces[:, ::-1])
         rim = shapes.extrude_ring(outline, 0.999 * outline, -half, half - 2e-5)
         edge, top = _bend(shapes.join(under, rim), warp), _bend(_face(outline, half, 12), warp)
+    edge, top = edge.moved((0.0, 0.0, height)), top.moved((0.0, 0.0, height))
     shapes.add_mesh_geom(spec, body, f"{name}_body", edge, look.material(spec, "silicon_edge"), group=look.GROUP_PART)
     texcoord = top.vertices[:, :2] / (2.0 * RADIUS) + 0.5
     shapes.add_mesh_geom(
@@ -174,7 +191,7 @@ def add_wafer(
         )  # fmt: skip
     body.add_site(name=f"{name}_centre", size=[0.002, 0.0, 0.0], group=4)
     if visual:
-        _add_visual(spec, body, name, thickness, warp)
+        draw_wafer(spec, body, name, thickness, warp)
     return body
 
 

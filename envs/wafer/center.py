@@ -67,6 +67,9 @@ class WaferCenter(Task):
     The policy chooses the speed past the beams and how much of the friction to use when the move begins, and corrects
     the place position once the edges are known (see `BeamPass`).
 
+    What the model leaves out: friction has one coefficient, so that a wafer that slides is not held less than one that
+    sticks; and the frequency of the arm's mode does not follow its extension.
+
     Args:
         correction: "trim" to correct the controller's own correction, which is minus a circle fit through the four
             edges, or "total" to replace it.

@@ -45,8 +45,13 @@ class WaferTransferLot(WaferTransfer):
     The policy sets the parameters of each move when it begins, one decision a move (see `MoveParameters`), in shares
     of the friction that a data sheet would give for unworn average pads of the kind at their temperature.
 
+    What the model leaves out: friction has one coefficient, so that a wafer that slides is not held less than one that
+    sticks; the three pads are equally worn and equally warm; the frequency of the arm's mode does not follow its
+    extension; and the arm never touches anything.
+
     Args:
-        pads: "any" kind, or the name of one.
+        pads: "any" kind, "ceramic" or "elastomer"; their ranges are in `configs/wafer/pads.yaml`, nominal and
+            unverified.
         offset_sigma_mm: standard deviation of each coordinate of a measured offset.
         frequency_error: standard deviation of the frequency estimate, relative.
     """

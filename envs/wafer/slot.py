@@ -441,9 +441,8 @@ class WaferSlot(Task):
     def overlay(self, s: Rows, row: int) -> Overlay:
         """Where the taught station is, and the way to it, a hand's breadth above the paddle so that one sees it."""
         tcp = self._plant.tcp[row]
-        at = np.array([0.0, -STATION_RADIUS, tcp[2]])
-        way = np.stack((tcp, at)) + np.array([0.0, 0.0, 0.1])
-        return Overlay(points=[(at, 0.006, (1.0, 0.55, 0.1, 1.0))], traces=[(way, 0.004, (0.1, 0.8, 1.0, 1.0))])
+        way = np.array([tcp, (0.0, -STATION_RADIUS, tcp[2])]) + np.array([0.0, 0.0, 0.1])
+        return Overlay(points=[(way[1], 0.010, (1.0, 0.55, 0.1, 1.0))], traces=[(way, 0.004, (0.1, 0.8, 1.0, 1.0))])
 
 
 class WaferSlotPick(WaferSlot):
@@ -461,6 +460,9 @@ class WaferSlotPick(WaferSlot):
     Two in a hundred carriers hold a fault: a cross-slotted wafer. The right thing to do then is to abort, which
     costs less than damage and more than going on; an abort must be requested for 0.2 s and ends the episode under
     its own name.
+
+    What the model leaves out: friction has one coefficient, so that a wafer that slides is not held less than one that
+    sticks; air neither drags nor cushions; and a crash is not resolved, it ends the episode.
     """
 
     title: ClassVar[str] = "front-end robot takes a wafer out of a carrier, between two others, without touching them"
@@ -488,6 +490,9 @@ class WaferSlotPlace(WaferSlot):
     Two in a hundred carriers hold a fault: a slot that is not empty. The right thing to do then is to abort, which
     costs less than damage and more than going on; an abort must be requested for 0.2 s and ends the episode under
     its own name.
+
+    What the model leaves out: friction has one coefficient, so that a wafer that slides is not held less than one that
+    sticks; air neither drags nor cushions; and a crash is not resolved, it ends the episode.
     """
 
     title: ClassVar[str] = "front-end robot puts a wafer into a slot of a carrier, between two others"

@@ -52,7 +52,11 @@ class WaferSwap(Task):
     estimate too, and its switch comes last: who waits for it loses up to a second, who does not must know when the
     paddle can pass. Paddles and wafers keep 0.2 mm from gate, frame, pins, pedestal and each other, or the episode has
     failed; that is found by distances in closed form, from the poses of the simulation. Pads, pins and pedestal are
-    contacts of the simulation, and none may begin faster than 20 mm/s.
+    contacts of the simulation, and none may begin faster than 20 mm/s. The radial and lateral modes of the arms follow
+    their extension.
+
+    What the model leaves out: friction has one coefficient, so that a wafer that slides is not held less than one that
+    sticks; and wafers and pedestal neither grow nor bend with heat.
     """
 
     title: ClassVar[str] = "dual-arm robot swaps the wafer of a process module behind a slit valve"

@@ -55,6 +55,9 @@ class ClusterTool:
     residency windows, so that with narrow ones nobody may come close. A lot that is not finished within the time limit
     costs more than any that is, so that resting never pays.
 
+    What the model leaves out: modules never break down and all wafers of a lot have one recipe; the front end beyond
+    the load locks is there whenever a lock is vented; and the robot moves in fixed times, whatever it carries.
+
     Args:
         robot: "single" or "dual", the arms that the schedule may use.
         lot_size: wafers, at most 50.
