@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class KeyedRandom:
         self._generator = np.random.Generator(self._bits)
         # plain lists, which the generator reads three times as fast as arrays
         self._key, self._counter = [0, 0], [0, 0, 0, 0]
-        self._state = {
+        self._state: Any = {
             **self._bits.state, "state": {"key": self._key, "counter": self._counter}, "buffer": [0, 0, 0, 0],
         }  # fmt: skip
 
