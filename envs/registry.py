@@ -22,6 +22,7 @@ NAMESPACE = "shopfloor"
 
 # id without namespace -> task class, relative to this package; a class itself where `register_task` has added one
 TASKS: dict[str, str | type[Task]] = {
+    "ArmConveyorPick-v0": "arms.conveyor_pick:ArmConveyorPick",
     "ArmGearMesh-v0": "arms.gear_mesh:ArmGearMesh",
     "ArmPegInsert-v0": "arms.peg_insert:ArmPegInsert",
     "ArmPickPlace-v0": "arms.pick_place:ArmPickPlace",
@@ -276,6 +277,7 @@ def register_all() -> None:
 
 # time limits in control steps, here so that registration imports no task; a test compares them with the tasks
 MAX_STEPS: dict[str, int] = {
+    "ArmConveyorPick-v0": 300,
     "ArmGearMesh-v0": 200,
     "ArmPegInsert-v0": 200,
     "ArmPickPlace-v0": 250,

@@ -45,6 +45,10 @@ def _add_valve(spec: mujoco.MjSpec, force: float) -> None:
     valve.dynprm[0] = BUILD_UP_S
     valve.ctrllimited = True
     valve.ctrlrange = [0.0, 1.0]
+    spec.add_sensor(
+        name="suction", type=mujoco.mjtSensor.mjSENS_JOINTACTFRC, objtype=mujoco.mjtObj.mjOBJ_JOINT,
+        objname="cup_bellows",
+    )  # fmt: skip
 
 
 def _draw(spec: mujoco.MjSpec, body: mujoco.MjsBody, cup: mujoco.MjsBody, diameter: float) -> None:
@@ -76,8 +80,8 @@ def add_vacuum_gripper(
     """Screw the gripper to `site`; the cup's joint `cup_bellows` (m, inwards negative), site `tcp` in its lip.
 
     The actuator `vacuum` opens the valve, ctrl 0 to 1; the vacuum builds up and decays with `BUILD_UP_S`, and its force
-    is shared by the points of the lip that touch. A part needs contype 1 to be gripped. Call `mount.grasp_options` for
-    the cell, or what is held creeps sideways.
+    is shared by the points of the lip that touch; the sensor `suction` (N) has what acts. A part needs contype 1 to be
+    gripped. Call `mount.grasp_options` for the cell, or what is held creeps sideways.
 
     The force is an adhesion actuator and not the field `geom_adhesion`: a hanging part pulls that field's contacts
     beyond touching, where MuJoCo gives them no friction, and slides off the cup as soon as the arm moves.

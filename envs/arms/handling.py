@@ -40,6 +40,7 @@ class Handling(Task):
         force_limit: range of the commanded force limit, N.
         reach: half extents of the box of commanded tips around the station in x and y, m.
         heights: lowest and highest commanded tip over the table, m.
+        suction: name of the sensor of a vacuum gripper's pull, None for other tools.
         fixed: components of the arm's action that are not commanded, and their values.
     """
 
@@ -51,6 +52,7 @@ class Handling(Task):
     force_limit: ClassVar[tuple[float, float]]
     reach: ClassVar[tuple[float, float]]
     heights: ClassVar[tuple[float, float]]
+    suction: ClassVar[str | None] = None
     fixed: ClassVar[Mapping[str, float]] = {}
     rewards: Mapping[str, Reward]
 
@@ -84,7 +86,7 @@ class Handling(Task):
             self.robot.joints, motion_limits(self.robot), "tip", box, self.timing.control_hz, force=0.0,
             axes=("x", "y", "z", "rx", "ry", "rz") if tilts else ("x", "y", "z", "rz"), damping=(self.damping, 20.0),
             force_limit=self.force_limit, torque_limit=10.0, stiffness=(STIFFNESS, 60.0), inner_hz=125.0,
-            interpolate=True, headroom=3.0,
+            interpolate=True, headroom=3.0, suction=self.suction,
         )  # fmt: skip
         upright = {"increment_rx": 0.0, "increment_ry": 0.0} if tilts else {}
         return ToolMotion(inner, self.tool, {**upright, **self.fixed})
@@ -159,6 +161,11 @@ class Handling(Task):
         return lead
 
     observe_lead_fine = observe_lead
+
+    def observe_yaw_lead(self, s: Rows) -> Array:
+        """What is left to the commanded turn about the vertical."""
+        turn = quat_multiply(s.tcp_target_quaternion, quat_conjugate(quat_from_matrix(self._tip_matrix)))
+        return quat_to_rotation_vector(turn)[:, 2:]
 
     def observe_force(self, s: Rows) -> Array:
         """Contact force."""

@@ -83,6 +83,7 @@ def channels() -> tuple[Channel, ...]:
 def start_terms() -> tuple[Term, ...]:
     """Where part, fixture and arm stand, what is taught wrongly, and the order."""
     return (
+        Uniform("friction", 0.12, 0.25, "1", 1, "Coulomb friction of the part on bin and fixture"),
         Uniform("part_place", -30.0, 30.0, "mm", 2, "part in the bin, from its middle, x and y"),
         Uniform("part_turn", -np.rad2deg(TURN), np.rad2deg(TURN), "deg", 1, "part from the fixture's direction"),
         Uniform("fixture_place", -10.0, 10.0, "mm", 2, "fixture on the table, from where it was designed, x and y"),
@@ -91,5 +92,4 @@ def start_terms() -> tuple[Term, ...]:
         Uniform("taught_turn", -0.2, 0.2, "deg", 1, "error of the taught direction of the seat"),
         Uniform("start_offset", -30.0, 30.0, "mm", 3, "tip from above the middle of bin and fixture at the start"),
         Uniform("force_threshold", 40.0, 80.0, "N", 1, "contact force that the order allows"),
-        Uniform("friction", 0.12, 0.25, "1", 1, "Coulomb friction of the part on bin and fixture"),
     )

@@ -80,6 +80,7 @@ class Admittance(_JointInterface):
         headroom: by how much velocity, acceleration and jerk limits of the virtual tool exceed those of the commanded
             pose. With 1 it is late by some ticks whenever the command accelerates, and overshoots by what it was late.
         sensors: names of force and torque sensor at one site, as `add_ft_sensor` makes them.
+        suction: name of the sensor of a vacuum gripper's pull, as `add_vacuum_gripper` makes it, see `WristSensor`.
         singular_damping, threshold: of the damped least squares, see `TcpTwist`.
     """
 
@@ -107,6 +108,7 @@ class Admittance(_JointInterface):
         interpolate: bool = False,
         headroom: float = 1.0,
         sensors: tuple[str, str] = ("ft_force", "ft_torque"),
+        suction: str | None = None,
         singular_damping: float = 0.05,
         threshold: float = 0.02,
     ):
@@ -129,7 +131,7 @@ class Admittance(_JointInterface):
         self.stiffness = six("stiffness", stiffness, positive=False)
         self._tcp_motion = tcp.motion()
         self.increment = self._tcp_motion.velocity / control_hz if increment is None else six("increment", increment)
-        self.inner_hz, self.filter_hz, self.sensors = inner_hz, filter_hz, sensors
+        self.inner_hz, self.filter_hz, self.sensors, self.suction = inner_hz, filter_hz, sensors, suction
         self.interpolate, self.headroom = interpolate, headroom
         self.singular_damping, self.threshold = singular_damping, threshold
         self._pressed = self.axes[self.axes < 3] if force > 0.0 else self.axes[:0]
@@ -176,7 +178,7 @@ class Admittance(_JointInterface):
         if not ((gain > 0.0) & (bias[:, 1] == -gain)).all():
             raise ShopfloorError("Admittance needs position servos: build the arm with actuators='position'")
         self._lag = -bias[:, 2] / gain
-        self._sensor = WristSensor(s, self.sensors)
+        self._sensor = WristSensor(s, self.sensors, self.suction)
         self._lead = self._tcp_motion.velocity * (0.5 * self.dt)
         self._free = np.zeros(6)
         self._free[self.axes] = 1.0
@@ -290,17 +292,21 @@ class WristSensor:
     Args:
         s: the rows.
         sensors: names of the force and the torque sensor, at one site.
+        suction: name of a sensor of the pull of an adhesion actuator along the sensor's z axis, N. A vacuum presses cup
+            and part together, which no real sensor behind the cup feels; the engine's sensor counts the contacts that
+            are pressed and not what presses them, so that the pull has to be taken off.
 
     Raises:
         ShopfloorError: if they are not at one site.
     """
 
-    def __init__(self, s: Rows, sensors: tuple[str, str]):
+    def __init__(self, s: Rows, sensors: tuple[str, str], suction: str | None = None):
         sim, model = s.sim, s.sim.model
         sites = [int(model.sensor_objid[sim.id("sensor", name)]) for name in sensors]
         if sites[0] != sites[1]:
             raise ShopfloorError(f"sensors={sensors!r}: force and torque must be measured at one site")
         self._force, self._torque = (sim.sensor(name) for name in sensors)
+        self._suction = None if suction is None else sim.sensor(suction)
         self._position = sim.output("site_xpos")[:, sites[0]]
         self._matrix = sim.output("site_xmat")[:, sites[0]].reshape(s.n, 3, 3)
         body = int(model.site_bodyid[sites[0]])
@@ -322,6 +328,8 @@ class WristSensor:
         centre = self._world(np.broadcast_to(self._centre, self._force.shape))
         weight = np.broadcast_to(self._weight, centre.shape)
         force = -self._world(self._force) - weight
+        if self._suction is not None:
+            force += self._matrix[:, :, 2] * self._suction
         moment = -self._world(self._torque) - cross(centre, weight) + cross(self._position - point, force)
         return np.concatenate((force, moment), axis=1)
 
