@@ -27,7 +27,7 @@ from .slices import COLUMN
 SEAM_MM = 200.0
 ARC_OUT_A, ARC_OUT_S = 20.0, 0.5  # an arc that draws less after this time has gone out
 MOST_NEW_SLICES = 2.0  # that a control step freezes at the highest speed
-SLICE_SCORES = {"strictest": 1.0, "required": 0.8, "one below": 0.2}
+STRICTEST_SCORE, REQUIRED_SCORE = 1.0, 0.9  # of a millimetre; below the required level 0
 
 
 class WeldGapFill(Task):
@@ -79,11 +79,13 @@ class WeldGapFill(Task):
     randomization = "weld_gap_fill"
     rewards = {
         "quality": Reward(
-            0.1, f"new millimetres, each 1 at the strictest level and 0.8 at the required one, over {MOST_NEW_SLICES:g}"
+            0.1,
+            f"new millimetres, each {STRICTEST_SCORE:g} at the strictest level and {REQUIRED_SCORE:g} at the required "
+            f"one, over {MOST_NEW_SLICES:g}",
         ),
         "time": Reward(-0.001, "1 each step"),
         "failure": Reward(-3.0, "share of the seam that is not welded when the episode fails"),
-        "success": Reward(10.0, "1 at the step in which the weld is complete and accepted"),
+        "success": Reward(2.0, "1 at the step in which the weld is complete and accepted"),
     }  # fmt: skip
     metrics = {
         "weld_time": Metric("s", "lower", "arc time of the seam; NaN if it is not complete"),
@@ -112,10 +114,8 @@ class WeldGapFill(Task):
         self.channels = channels(self.work, SEAM_MM)
         self.success_text = f"the whole seam is welded and inspection grades it ISO 5817-{quality_level} or better"
         needed = ISO_5817.grade(quality_level)
-        best, below = SLICE_SCORES["required"], SLICE_SCORES["one below"]
-        scores = [1.0 if g == len(ISO_5817.levels) else best if g >= needed else below for g in range(4)]
-        scores[0] = 0.0
-        self._scores: Array = np.array(scores)
+        self._scores: Array = np.where(np.arange(len(ISO_5817.levels) + 1) >= needed, REQUIRED_SCORE, 0.0)
+        self._scores[-1] = STRICTEST_SCORE
         self._needed = needed
 
     # -- declaration ------------------------------------------------------------------------------------------
