@@ -35,6 +35,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
         {"move": "arc"},
         {"move": "via"},
         {"pads": "any"},
+        {"mode": "extension"},
         {"move": "via", "action": "path_acceleration", "pads": "elastomer"},
         {"action": "move_parameters"},
         {"action": "path_acceleration"},

@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...assets.cells.transfer_chamber import CAMERAS, PAD_PAIRS, transfer_chamber
-from ...assets.parts import wafer
 from ...assets.robots.vacuum_scara import (
     PAD_ANGLES,
     PAD_CIRCLE_RADIUS,
-    PADDLE_MASS,
 )
 from ...errors import ShopfloorError
 from ..control import ActionInterface
@@ -25,6 +23,7 @@ from .pads import chosen_sets, drawn_pads, nominal_friction, pad_friction, pad_s
 from .profiles import GRAVITY, tilt_limits
 from .transfer_actions import ACTIONS, CORRIDOR_M, along_path, make_action
 from .transfer_expert import JointExpert, ScalingExpert, TransferExpert, TransferOracle
+from .transfer_mode import MASS, frequencies, sag, write_mode
 from .transfer_paths import ByVia, LineOrArc, SomeRows
 from .transfer_terms import ARM_JOINTS, PAD_PARAMETERS, channels, start_terms
 
@@ -33,6 +32,7 @@ SETTLE_TOLERANCE_MM = 0.1
 LOST_MM = 1.0
 MOVES = ("line", "arc", "via")
 GENERIC = "generic"
+MODES = ("fixed", "extension")
 
 
 class WaferTransfer(Task):
@@ -55,8 +55,8 @@ class WaferTransfer(Task):
     Moves by way of a via point and on pads of a kind take up to 8 s and have 25 decisions a second.
 
     What the model leaves out: friction has one coefficient, so that a wafer that slides is not held less than one that
-    sticks; pads share their friction; the frequency of the arm's mode does not follow its extension; and the arm never
-    touches anything.
+    sticks; pads share their friction; the frequency of the arm's mode follows its extension with `mode="extension"`
+    only; and the arm never touches anything.
 
     Args:
         move: "any" (a line or an arc), "line", "arc" or "via".
@@ -67,6 +67,8 @@ class WaferTransfer(Task):
         frequency_error: standard deviation of the frequency estimate, relative.
         pads: "generic", "ceramic", "elastomer", or "any" of the two; their ranges are in `configs/wafer/pads.yaml`,
             nominal and unverified.
+        mode: "fixed", the same frequency along and across the arm at every extension; or "extension", both frequencies
+            follow the extension, and what is known and estimated is that at the end of the move in its direction.
     """
 
     title: ClassVar[str] = "vacuum robot carries a wafer on friction pads, fast, without slip or ringing"
@@ -85,6 +87,7 @@ class WaferTransfer(Task):
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     randomization = "wafer_transfer"
     path: LineOrArc | ByVia = LineOrArc()
+    mode = "fixed"
     references: ClassVar[tuple[str, ...]] = (
         "Lucas et al., US patent 5655060 (Brooks Automation, 1997): friction limits acceleration, resonance jerk",
         "Goyal, Ruina, Papadopoulos: Planar sliding with dry friction, Wear 143, 1991",
@@ -117,6 +120,7 @@ class WaferTransfer(Task):
         friction_error: float = 0.05,
         frequency_error: float = 0.03,
         pads: str = GENERIC,
+        mode: str = "fixed",
     ):
         if move not in ("any", *MOVES):
             raise ShopfloorError(f"move must be one of any, {', '.join(MOVES)}, got {move!r}")
@@ -131,14 +135,17 @@ class WaferTransfer(Task):
                 f"action 'joint_motion' takes lines and arcs on pads {GENERIC!r}, got move={move!r}, pads={pads!r}; "
                 f"with these, action is one of {', '.join(ACTIONS[:3])}"
             )
-        self.move, self.action, self.pads = move, action, pads
+        if mode not in MODES:
+            raise ShopfloorError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
+        self.move, self.action, self.pads, self.mode = move, action, pads, mode
         if move == "via" or sets:
             # they may take twice as long; the time limit in steps stays the same
             self.timing = Timing(control_hz=25.0, timestep_s=0.0005, horizon_s=8.0)
         corridor = CORRIDOR_M if action == "joint_motion" else 0.0
         self.path = ByVia() if move == "via" else LineOrArc(corridor)
         self.start = start_terms(move, friction_error, frequency_error, sets)
-        self.channels = channels(action, via=move == "via", pads=tuple(pad_sets()) if sets else ())
+        names = tuple(pad_sets()) if sets else ()
+        self.channels = channels(action, via=move == "via", pads=names, follows=mode == "extension")
         if action == "joint_motion":
             off = f"the commanded paddle left the path by more than {1000.0 * CORRIDOR_M:g} mm, or turned away from it"
             self.failure_texts = {**self.failure_texts, "off_path": off}
@@ -201,6 +208,8 @@ class WaferTransfer(Task):
             s.new(name, shape)
         for name, size in self.path.arrays:
             s.new(name, size)
+        if self.mode == "extension":
+            s.new("full_frequency")
         if self._has_pads():
             for name in PAD_PARAMETERS:
                 s.new(name)
@@ -219,9 +228,8 @@ class WaferTransfer(Task):
         sim.qpos[np.ix_(rows, self._arm)] = position[:, 0]
         sim.ctrl[np.ix_(rows, self._controls)] = position[:, 0]
         # the flexure hangs through under the paddle's own weight and the wafer's
-        mass = PADDLE_MASS + wafer.MASS
         stiffness = sim.field("jnt_stiffness")[rows, self._flex_joints[0]]
-        sim.qpos[rows, self._flex[0]] = mass * GRAVITY * np.sin(s.droop[rows]) / stiffness
+        sim.qpos[rows, self._flex[0]] = MASS * GRAVITY * np.sin(s.droop[rows]) / stiffness
         sim.set_const(rows)
         sim.forward(rows)
         sim.qpos[rows, self._wafer : self._wafer + 3] = self._tcp_position[rows]
@@ -238,15 +246,15 @@ class WaferTransfer(Task):
             getattr(s, name)[rows] = params[name]
         s.droop[rows] = np.deg2rad(params["droop"])
         s.friction_estimate[rows] = believed * (1.0 + params["friction_error"])
-        s.frequency_estimate[rows] = params["frequency"] * (1.0 + params["frequency_error"])
+        radial = lateral = params["frequency"]
+        if self.mode == "extension":
+            s.full_frequency[rows] = params["frequency"]
+            s.frequency[rows] = self._last_mode(s)[rows]
+            radial, lateral = frequencies(params["frequency"], s.path_radius[rows])
+        s.frequency_estimate[rows] = s.frequency[rows] * (1.0 + params["frequency_error"])
         s.acceleration_estimate[rows] = GRAVITY * s.friction_estimate[rows]
         s.period_estimate[rows] = 1.0 / s.frequency_estimate[rows]
-        mass = PADDLE_MASS + wafer.MASS
-        omega = 2.0 * np.pi * params["frequency"]
-        stiffness, damping = mass * omega * omega, 2.0 * params["damping_ratio"] * mass * omega
-        for axis in range(2):
-            sim.field("jnt_stiffness")[rows, self._flex_joints[axis]] = stiffness
-            sim.field("dof_damping")[rows, self._flex_dofs[axis]] = damping
+        write_mode(sim, rows, self._flex_joints, self._flex_dofs, radial, lateral, params["damping_ratio"])
         for pair in self._pairs.tolist():
             sim.field("pair_friction")[rows, pair, :2] = friction[:, None]
         half = 0.5 * s.droop[rows]
@@ -254,6 +262,11 @@ class WaferTransfer(Task):
         sim.field("body_quat")[rows, self._paddle] = np.stack((np.cos(half), zero, np.sin(half), zero), axis=-1)
         outward, inward = tilt_limits(s.friction[rows], np.abs(s.droop[rows]))
         s.bound_time[rows] = self.path.bound(s, rows, outward, inward)
+
+    def _last_mode(self, s: Rows) -> Array:
+        """Frequency (n,) in Hz of the mode that the end of the move excites: radial, but lateral on an arc."""
+        radial, lateral = frequencies(s.full_frequency, self.path.end(s)[0])
+        return np.where(s.path_curvature > 0.0, lateral, radial)
 
     def _friction(self, params: Mapping[str, Array]) -> tuple[Array, Array]:
         """Friction and what past moves say of it, but for their error: on pads that were at another temperature."""
@@ -282,6 +295,10 @@ class WaferTransfer(Task):
         # the same robot stands at the target with the same deflection, so that only the radius and the angle change
         tcp_radius = np.sqrt(self._tcp_position[:, 0] ** 2 + self._tcp_position[:, 1] ** 2)
         reach = end + (tcp_radius - s.path_radius)
+        if self.mode == "extension":
+            radii = (end, s.path_radius)
+            there, here = (sag(s.droop, frequencies(s.full_frequency, r)[0]) for r in radii)
+            reach = reach + (there - here)
         s.target[rows] = np.stack((reach * np.cos(angle), reach * np.sin(angle)), axis=-1)[rows]
         s.seat[rows] = self._seat_position[rows, :2]
         s.seat_yaw[rows] = self._yaw()[rows]
@@ -326,6 +343,11 @@ class WaferTransfer(Task):
         s.progress[...] = (s.path_distance - s.previous_distance) / s.path_length
         s.previous_distance[...] = s.path_distance
         self.path.follow(s)
+        if self.mode == "extension":
+            tcp = self._tcp_position
+            reach = np.sqrt(tcp[:, 0] * tcp[:, 0] + tcp[:, 1] * tcp[:, 1])
+            radial, lateral = frequencies(s.full_frequency, reach)
+            write_mode(s.sim, slice(None), self._flex_joints, self._flex_dofs, radial, lateral, s.damping_ratio)
 
     def _find_settling(self, s: Rows) -> None:
         """The physics step after which the motion is complete and the TCP stays in tolerance until now."""

@@ -87,13 +87,14 @@ _TEMPERATURES = (
 )
 
 
-def channels(action: str, via: bool = False, pads: tuple[str, ...] = ()) -> tuple[Channel, ...]:
+def channels(action: str, via: bool = False, pads: tuple[str, ...] = (), follows: bool = False) -> tuple[Channel, ...]:
     """What the policy sees under an action interface, and what only simulation knows.
 
     Args:
         action: the task's.
         via: whether the path is one by way of a via point.
         pads: names of the pad sets; none for friction of no pads in particular.
+        follows: whether the mode follows the arm's extension.
     """
     arm = ARM_JOINTS
     own = {
@@ -118,6 +119,7 @@ def channels(action: str, via: bool = False, pads: tuple[str, ...] = ()) -> tupl
     )  # fmt: skip
     # elastomers hold much more than the friction that is usual without them, worn ceramics less
     friction = partial(replace, low=0.02, high=2.0, offset=0.4, scale=0.3) if pads else replace
+    frequency = partial(replace, high=60.0, offset=20.0, scale=6.0) if follows else replace
     of_pads = (
         Channel("pad_set", 1, "1", 0.0, float(max(1, len(pads) - 1)), description="kind of pads: " + ", ".join(
             f"{k} {name}" for k, name in enumerate(pads))),
@@ -134,8 +136,8 @@ def channels(action: str, via: bool = False, pads: tuple[str, ...] = ()) -> tupl
         friction(Channel("friction_estimate", 1, "1", 0.05, 0.5, offset=0.225, scale=0.08,
                          description="friction coefficient as past moves suggest it")),
         *of_pads,
-        Channel("frequency_estimate", 1, "Hz", 7.0, 25.0, offset=15.0, scale=3.0,
-                description="frequency of the lowest mode as past moves suggest it"),
+        frequency(Channel("frequency_estimate", 1, "Hz", 7.0, 25.0, offset=15.0, scale=3.0,
+                          description="frequency of the lowest mode as past moves suggest it")),
         Channel("path_length", 1, "m", 0.0, 2.5, offset=0.7, scale=0.4, frame="path", description="length of move"),
         *(_VIA_CURVATURE if via else _CURVATURE),
         Channel("path_remaining", 1, "m", 0.0, 2.5, offset=0.4, scale=0.4, frame="path",
@@ -148,7 +150,8 @@ def channels(action: str, via: bool = False, pads: tuple[str, ...] = ()) -> tupl
         *own,
         friction(Channel("friction", 1, "1", 0.05, 0.5, group=PRIVILEGED, description="friction coefficient")),
         Channel("droop", 1, "rad", -0.01, 0.01, group=PRIVILEGED, description="tilt of the paddle, tip down"),
-        Channel("frequency", 1, "Hz", 7.0, 25.0, group=PRIVILEGED, description="frequency of the lowest mode"),
+        frequency(Channel("frequency", 1, "Hz", 7.0, 25.0, group=PRIVILEGED,
+                          description="frequency of the lowest mode")),
         Channel("damping_ratio", 1, "1", 0.0, 0.1, group=PRIVILEGED, description="damping ratio of that mode"),
         Channel("slip_mm", 1, "mm", 0.0, 10.0, group=PRIVILEGED, description="largest slip on a pad so far"),
         Channel("deflection_mm", 2, "mm", -20.0, 20.0, group=PRIVILEGED, frame="paddle",
