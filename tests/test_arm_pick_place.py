@@ -35,7 +35,7 @@ def begun(n: int = 1, kwargs: dict[str, Any] | None = None, **params: Any) -> Ba
 def command(cell: BatchedCell, tool: tuple[float, float], move: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> None:
     """A control step under an increment (m), a width and a force limit."""
     out: NDArray[np.float64] = np.zeros((cell.n, 6))
-    out[:, :3], out[:, 4], out[:, 5] = move, tool[1], tool[0]
+    out[:, :3], out[:, 4], out[:, 5] = move, np.log10(tool[1]), tool[0]
     cell.step(out)
 
 
@@ -178,6 +178,10 @@ def test_only_components_that_exist_are_fixed():
     assert isinstance(arm, Admittance)
     with pytest.raises(ShopfloorError, match=r"fixed=\['increment_q'\].*increment_rx"):
         ToolMotion(arm, cell.task.tool, {"increment_q": 0.0})
+    with pytest.raises(ShopfloorError, match=r"decades=\['increment_x'\].*positive"):
+        ToolMotion(arm, cell.task.tool, decades=("increment_x",))
+    low, high = (getattr(cell.terms[4], end) for end in ("low", "high"))
+    assert (10.0**low, 10.0**high) == pytest.approx(arm.force_limit)
 
 
 @pytest.mark.slow

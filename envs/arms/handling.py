@@ -89,7 +89,8 @@ class Handling(Task):
             interpolate=True, headroom=3.0, suction=self.suction,
         )  # fmt: skip
         upright = {"increment_rx": 0.0, "increment_ry": 0.0} if tilts else {}
-        return ToolMotion(inner, self.tool, {**upright, **self.fixed})
+        decades = () if "force_limit" in self.fixed else ("force_limit",)
+        return ToolMotion(inner, self.tool, {**upright, **self.fixed}, decades)
 
     @abstractmethod
     def lay_out(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> Array:

@@ -81,7 +81,7 @@ class PickPlaceExpert:
         out = np.zeros((len(aim), self._low.size))
         out[:, :3] = aim - r["lead"]
         out[:, 3] = 0.5 * turn
-        out[:, 4] = limit
+        out[:, 4] = np.log10(limit)
         out[:, 5] = wanted
         return np.minimum(np.maximum(out, self._low), self._high)
 
