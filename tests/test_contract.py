@@ -206,6 +206,11 @@ def with_reading(index: int, **changes: Any) -> Contract:
         ),
         (replace(TOY, env_id="shopfloor/Other-v0"), ["environment: the policy is for shopfloor/Toy-v0, this is"]),
         (replace(TOY, task_kwargs={}), ["task arguments, tolerance_m: expected 0.05, offered nothing"]),
+        (replace(TOY, task_kwargs={"tolerance_m": 0.05, "younger": 1}), []),
+        (
+            replace(TOY, fingerprint="0" * 64, task_kwargs={"tolerance_m": 0.05, "younger": 1}),
+            ["task arguments, younger: expected nothing, offered 1", "environment fingerprint"],
+        ),
         (
             replace(TOY, fingerprint="0" * 64, task_kwargs={"tolerance_m": 0.1}),
             ["task arguments, tolerance_m: expected 0.05, offered 0.1", "environment fingerprint"],
