@@ -313,32 +313,38 @@ class WeldProcess:
         self._place += np.where(crossing, room, speed * left)
         left -= spent
         rows = np.flatnonzero(crossing)
+        crossed = []
         while rows.size:
-            self._freeze(rows, self.time_s[rows] - left[rows])
+            when = self.time_s.take(rows) - left.take(rows)
+            index = self.slices.frozen.take(rows)
+            crossed.append((rows, index, self._sums.take(rows, axis=0), self._input_sums.take(rows, axis=0), when))
+            self.slices.frozen[rows] = index + 1
             # the rest of the step of those that have crossed, each at the beginning of a slice
-            v, rest = speed[rows], left[rows]
-            again = (v * rest >= size) & (self.slices.frozen[rows] < self.slices.count)
+            v, rest = speed.take(rows), left.take(rows)
+            again = (v * rest >= size) & (index + 1 < self.slices.count)
             spent = np.where(again, size / np.maximum(v, 1e-12), rest)
             self._sums[rows] = spent[:, None] * self._rates.take(rows, axis=0)
             self._input_sums[rows] = spent[:, None] * self.inputs.values.take(rows, axis=0)
             self._place[rows] = np.where(again, size, v * rest)
             left[rows] = rest - spent
             rows = rows[again]
+        if crossed:
+            self._freeze(*(np.concatenate(parts) for parts in zip(*crossed, strict=True)))
         done = np.flatnonzero(self.slices.frozen >= self.slices.count)
         if done.size:
             self._settle(done)
         self.travelled_mm[:] = self.slices.frozen * size + self._place
 
-    def _freeze(self, rows: RowIndex, when: Array) -> None:
-        """Freeze the open slices of `rows`; who calls begins new ones."""
-        sums, inputs = self._sums.take(rows, axis=0), self._input_sums.take(rows, axis=0)
+    def _freeze(self, rows: RowIndex, index: RowIndex, sums: Array, inputs: Array, when: Array) -> None:
+        """Write slices (m,) of `rows` from their sums; a row may have several, in order."""
         m = Means(sums, inputs, INPUT_COLUMN, self.slices.slice_mm)
         joint = self.joint.of(rows)
         factor = shielding_factor(
             m["ctwd_mm"], m["travel_angle_deg"], m["wind_m_s"], m["gas_flow_l_min"], m["contamination"]
         )
-        holes = pores(self.key[rows], self.slices.frozen[rows], factor, self.slices.slice_mm)
+        holes = pores(self.key[rows], index, factor, self.slices.slice_mm)
         record = weld_record(m, joint, self.parameters, rows, self.gas.co2_share, holes)
         record[:, COLUMN["time_s"]] = when
-        self.drift_mm[rows] += self.slices.slice_mm * seam_drift_rate(m.deposit_mm2, joint.thickness_mm, m["restraint"])
-        self.slices.freeze(rows, record)
+        drift = self.slices.slice_mm * seam_drift_rate(m.deposit_mm2, joint.thickness_mm, m["restraint"])
+        np.add.at(self.drift_mm, rows, drift)
+        self.slices.values[rows, index] = record

@@ -97,12 +97,6 @@ class Slices:
         quantities = np.ascontiguousarray(records.T)
         return {name: quantities[k][:, None] for name, k in COLUMN.items()}
 
-    def freeze(self, rows: NDArray[np.intp], record: NDArray[np.float32]) -> None:
-        """Write the next slice of `rows` (m,) from records (m, quantities)."""
-        index = self.frozen[rows]
-        self.values[rows, index] = record
-        self.frozen[rows] = index + 1
-
     def clear(self, rows: NDArray[np.intp]) -> None:
         """Forget the slices of `rows`."""
         self.values[rows] = 0.0
