@@ -349,13 +349,16 @@ def steady_arc(p: Parameters, feed_mm_s: Array, voltage_v: Array, ctwd_mm: Array
     # the loop: an environment comes here in every step in which an episode begins
     most, free = p.most_short(feed_mm_s), SHORT_FREE_DIAMETERS * p.diameter_mm
     heating, twice = 4.0 * p.beta, 2.0 * feed_mm_s
+    drive, resistance = voltage_v - p.fall_v, p.source_ohm + p.arc_ohm
     for _ in range(48):
         extension = 0.5 * (low + high)
         length = ctwd_mm - extension
         linear = p.alpha * (1.0 - most * np.minimum(np.maximum(1.0 - length / free, 0.0), 1.0))
         melting = twice / (linear + np.sqrt(linear * linear + heating * extension * feed_mm_s))
+        column = np.where(length < 0.0, p.stub_v_mm, p.field_v_mm) * length
+        supplied = np.maximum(drive - column, 0.0) / (resistance + p.wire_ohm_mm * extension)
         # more current than the feed needs burns the wire back
-        shorter = _circuit_current(p, voltage_v, length, extension) > melting
+        shorter = supplied > melting
         high = np.where(shorter, extension, high)
         low = np.where(shorter, low, extension)
     extension = 0.5 * (low + high)

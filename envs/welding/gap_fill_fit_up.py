@@ -66,14 +66,14 @@ class FitUp:
     def _read(self, gap: Array, params: Mapping[str, Array], key: NDArray[np.int64]) -> Array:
         """What the sensor tells of a gap (k, count): in the wrong place, biased, noisy, in steps, and averaged."""
         index = np.arange(self.count)
-        shifted = np.clip(np.round(index - params["scan_shift"][:, None]).astype(np.intp), 0, self.count - 1)
-        seen = np.take_along_axis(gap, shifted, axis=1)
-        where = np.tile(index, (len(key), 1))
-        noise = counter_normal(np.broadcast_to(key[:, None], where.shape), where, NOISE_STREAM)
+        shifted = np.round(index - params["scan_shift"][:, None]).astype(np.intp)
+        shifted = np.minimum(np.maximum(shifted, 0), self.count - 1)
+        seen = gap.take(shifted + (np.arange(len(key)) * self.count)[:, None])
+        noise = counter_normal(key[:, None], index, NOISE_STREAM)
         seen = seen + params["scan_bias"][:, None] + params["scan_noise"][:, None] * noise
         seen = np.round(np.maximum(seen, 0.0) / QUANTUM_MM) * QUANTUM_MM
         half = SMOOTHING // 2
-        padded = np.pad(seen, ((0, 0), (half, half)), mode="edge")
+        padded = np.concatenate((seen[:, :1],) * half + (seen,) + (seen[:, -1:],) * half, axis=1)
         total = padded[:, : self.count].copy()
         for k in range(1, SMOOTHING):
             total += padded[:, k : k + self.count]
