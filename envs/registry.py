@@ -38,6 +38,7 @@ TASKS: dict[str, str | type[Task]] = {
     "WeldArcSense-v0": "welding.arc_sense:WeldArcSense",
     "WeldGapFill-v0": "welding.gap_fill:WeldGapFill",
     "WeldMultipass-v0": "welding.multipass:WeldMultipass",
+    "WeldPositioner-v0": "welding.positioner:WeldPositioner",
     "WeldSeamTrack-v0": "welding.seam_track:WeldSeamTrack",
     "WeldTouchSense-v0": "welding.touch_sense:WeldTouchSense",
 }
@@ -293,6 +294,7 @@ MAX_STEPS: dict[str, int] = {
     "WeldArcSense-v0": 650,
     "WeldGapFill-v0": 900,
     "WeldMultipass-v0": 30,
+    "WeldPositioner-v0": 650,
     "WeldSeamTrack-v0": 650,
     "WeldTouchSense-v0": 100,
 }

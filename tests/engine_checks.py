@@ -45,6 +45,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
     "shopfloor/WeldGapFill-v0": ({"joint": "lap"}, {"joint": "butt", "gas": "mix"}),
     "shopfloor/WeldArcSense-v0": ({"pattern": "triangle", "robot": "arcmate100id"},),
+    "shopfloor/WeldPositioner-v0": ({"part": "pipe", "robot": "arcmate100id"},),
     "shopfloor/WeldSeamTrack-v0": (
         {"joint": "lap", "seam": "curved", "robot": "arcmate100id"},
         {"travel": "action", "seam": "curved"},
