@@ -81,10 +81,11 @@ def test_table(row: int, arms: int) -> None:
     np.testing.assert_allclose(stays, period.stays, rtol=1e-12)
 
 
-def test_three_hundred_random_tools_run_at_the_period_of_their_sequence() -> None:
+@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.slow)])
+def test_random_tools_run_at_the_period_of_their_sequence(count: int) -> None:
     rng = np.random.default_rng(0)
     ranges = [(20.0, 200.0), (0.0, 40.0), (5.0, 120.0)]
-    tools = [random_tool(rng, *ranges[k % 3]) for k in range(300)]
+    tools = [random_tool(rng, *ranges[k % 3]) for k in range(count)]
     sim = ClusterSimulator(tools)
     run(sim, policies.swap)
     periods = [sequence_period(tool) for tool in tools]
