@@ -236,9 +236,10 @@ class WeldPositioner(Task):
         process, deviation = self._weld.process, s.deviation
         process.inputs["roll_deg"][:] = s.gravity_deg[:, 0]
         process.inputs["work_angle_deg"][:] = 45.0 - np.degrees(s.axis_reference[:, WORK])
-        # a wire that leaps over the part lays nothing that the process model knows
+        # a wire that leaps over the part, or is lost, lays nothing that the process model knows
         travel = np.minimum(s.true_speed, FASTEST_MM_S)
-        self._weld.step(s, deviation[:, 0], deviation[:, 1], travel)
+        lateral, height = np.clip(deviation.T, -LOST_MM, LOST_MM)
+        self._weld.step(s, lateral, height, travel)
         newest = np.maximum(process.slices.frozen - 1, 0)
         legs = process.slices["leg_1_mm"][self._row, newest] - process.slices["leg_2_mm"][self._row, newest]
         np.maximum(s.worst_legs_mm, np.abs(legs), out=s.worst_legs_mm)

@@ -127,8 +127,8 @@ def _fillet(m: Means, joint: Joint, depth: Array, fused: Array) -> tuple[bead.Se
     root = penetration.root_depth(depth, offset, m["weave_mm"])
     fill = bead.gap_fill(m.deposit_mm2, gap, root, joint.thickness_mm)
     shape = bead.shape_factor(m.deposit_mm2 - fill, fused, m["travel_angle_deg"], m["slope_deg"])
-    # without an arc, what rounding leaves of the deposit may be negative
-    leg = np.sqrt(2.0 * np.maximum(m.deposit_mm2 - fill, 0.0) / shape)
+    # without an arc, what rounding leaves of the deposit may be negative; such a section counts as nothing laid
+    leg = np.sqrt(2.0 * np.maximum(m.deposit_mm2 - fill, 1e-12) / shape)
     difference = bead.leg_difference(leg, offset, m["work_angle_deg"], m["roll_deg"])
     edge = joint.thickness_mm if joint.kind == LAP else None
     section = bead.fillet_section(m.deposit_mm2, fill, shape, difference, gap, edge)
