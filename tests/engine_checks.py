@@ -36,7 +36,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
         {"move": "via"},
         {"pads": "any"},
         {"mode": "extension"},
-        {"move": "via", "action": "path_acceleration", "pads": "elastomer"},
+        {"move": "via", "action": "path_acceleration"},
         {"action": "move_parameters"},
         {"action": "path_acceleration"},
         {"action": "joint_motion"},

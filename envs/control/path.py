@@ -34,7 +34,7 @@ class PathMapping(Protocol):
 class PathProfile(Protocol):
     """What a path of varying curvature knows about speeds on it; see `speed_ahead`."""
 
-    def ahead(self, s: Rows, distance: Array, reach: Array) -> tuple[Array, Array, Array]:
+    def ahead(self, s: Any, distance: Array, reach: Array) -> tuple[Array, Array, Array]:
         """The stretch from path distances to path distances plus `reach`, all (n,) in m.
 
         Returns:
@@ -73,7 +73,7 @@ def planned_speed(
 
 def speed_ahead(
     profile: PathProfile,
-    s: Rows,
+    s: Any,
     distance: Array,
     speed: Array,
     speeding: Array,

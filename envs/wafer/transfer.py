@@ -25,13 +25,12 @@ from .transfer_actions import ACTIONS, CORRIDOR_M, along_path, make_action
 from .transfer_expert import JointExpert, ScalingExpert, TransferExpert, TransferOracle
 from .transfer_mode import MASS, frequencies, sag, write_mode
 from .transfer_paths import ByVia, LineOrArc, SomeRows
-from .transfer_terms import ARM_JOINTS, PAD_PARAMETERS, channels, start_terms
+from .transfer_terms import ARM_JOINTS, GENERIC, PAD_PARAMETERS, channels, start_terms
 
 SLIP_TOLERANCE_MM = 0.1
 SETTLE_TOLERANCE_MM = 0.1
 LOST_MM = 1.0
 MOVES = ("line", "arc", "via")
-GENERIC = "generic"
 MODES = ("fixed", "extension")
 
 
@@ -52,7 +51,7 @@ class WaferTransfer(Task):
     it follows from their temperature and wear, and the estimate is what past moves say at the temperature that the pads
     had then, carried over to their temperature now with what a data sheet says; pads differ from their data sheet.
 
-    Moves by way of a via point and on pads of a kind take up to 8 s and have 25 decisions a second.
+    Moves by way of a via point, and those on ceramic pads, take up to 8 s and have 25 decisions a second.
 
     What the model leaves out: friction has one coefficient, so that a wafer that slides is not held less than one that
     sticks; pads share their friction; the frequency of the arm's mode follows its extension with `mode="extension"`
@@ -138,7 +137,7 @@ class WaferTransfer(Task):
         if mode not in MODES:
             raise ShopfloorError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         self.move, self.action, self.pads, self.mode = move, action, pads, mode
-        if move == "via" or sets:
+        if move == "via" or (sets and pads != "elastomer"):
             # they may take twice as long; the time limit in steps stays the same
             self.timing = Timing(control_hz=25.0, timestep_s=0.0005, horizon_s=8.0)
         corridor = CORRIDOR_M if action == "joint_motion" else 0.0
@@ -163,7 +162,7 @@ class WaferTransfer(Task):
     def expert(self) -> Expert:
         """Profile with a process engineer's margins."""
         if self.action == "path_acceleration":
-            return ScalingExpert(ticks=len(self.make_action().terms), profile=self.path.profile)
+            return ScalingExpert(ticks=len(self.make_action().terms))
         return JointExpert() if self.action == "joint_motion" else TransferExpert(self.action)
 
     def oracle(self) -> Expert | None:

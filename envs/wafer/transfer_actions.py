@@ -15,7 +15,7 @@ from ..control.path import PathTimeScaling
 from ..control.path_acceleration import PathAcceleration
 from ..control.path_parameters import MoveParameters
 from ..engine.task import Rows, Timing
-from .transfer_terms import ARM_JOINTS
+from .transfer_terms import ARM_JOINTS, GENERIC
 
 if TYPE_CHECKING:
     from .transfer import WaferTransfer
@@ -32,12 +32,12 @@ JOINT_LIMITS = MotionLimits.of(
 
 
 def make_action(name: str, task: WaferTransfer, timing: Timing) -> ActionInterface:
-    """The action interface `name` of a task; the machine could do twice the acceleration that the best pads hold."""
+    """The action interface `name` of a task; the machine can do more acceleration than any pads hold."""
     if name == "joint_motion":
         return JointMotion(task, ARM_JOINTS, JOINT_LIMITS)
     limits: dict[str, Any] = {
         "velocity": 1.6,
-        "acceleration": 7.0,
+        "acceleration": 7.0 if task.pads == GENERIC else 14.0,
         "shaper_period": (0.025, 0.25),
         "periods": (0.5, 2.0),
         "profile": task.path.profile,

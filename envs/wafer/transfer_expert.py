@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from ...assets.parts import wafer
 from ...assets.robots.vacuum_scara import LINK_LENGTH, PAD_ANGLES, PAD_CIRCLE_RADIUS, WRIST_TO_WAFER
-from ..control.path import PathProfile, planned_speed, speed_ahead
+from ..control.path import planned_speed, speed_ahead
 from ..engine.task import Rows
 from .center_motion import smooth_trapezoid
 from .kinematics import joints_from_polar
 from .pads import least_carried_over
 from .profiles import GRAVITY, tilt_limits, yaw_friction_factor
+from .transfer_paths import ByVia, SeenPaths
 
 Array = NDArray[np.float64]
 
@@ -130,7 +131,6 @@ class ScalingExpert:
         friction_margin: share of the estimated friction that is used; see `TransferExpert`.
         ticks, tick_s: set-points a control step, and how long each holds.
         velocity: largest speed, m/s.
-        profile: of a path whose curvature varies.
     """
 
     privileged = False
@@ -141,9 +141,8 @@ class ScalingExpert:
         ticks: int = 4,
         tick_s: float = 0.005,
         velocity: float = 1.6,
-        profile: PathProfile | None = None,
     ):
-        self.profile = profile
+        self._seen = SeenPaths()
         self.friction_margin, self.ticks, self.tick_s, self.velocity = friction_margin, ticks, tick_s, velocity
 
     def reset(self, s: Rows, rows: NDArray[np.intp]) -> None:
@@ -156,13 +155,15 @@ class ScalingExpert:
         curvature = readings["path_curvature"][:, 0]
         speed, remaining = readings["raw_speed"][:, 0], readings["raw_remaining"][:, 0]
         shares = np.empty((len(speed), self.ticks))
+        if (by_via := readings.get("path_by_via")) is not None:
+            self._seen.look(by_via)
         for k in range(self.ticks):
-            if self.profile is None:
+            if by_via is None:
                 after = planned_speed(speed, remaining, curvature, limit, limit, self.velocity, self.tick_s)
             else:
-                distance = s.path_length - remaining
+                distance = self._seen.path_length - remaining
                 after = speed_ahead(
-                    self.profile, s, distance, speed, limit, limit, self.velocity, self.tick_s
+                    ByVia(), self._seen, distance, speed, limit, limit, self.velocity, self.tick_s
                 )  # fmt: skip
             after = np.maximum(after, 0.0)
             shares[:, k] = (after - speed) / (self.tick_s * unit)

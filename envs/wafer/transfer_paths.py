@@ -109,6 +109,7 @@ class ByVia:
         ("via_stop", (POINTS,)),
         ("via_bound", ()),
         ("path_sharpest", ()),
+        ("path_by_via", (5,)),
         ("path_curvature_ahead", (len(AHEAD_M),)),
     )
 
@@ -125,7 +126,9 @@ class ByVia:
         # the shorter way round
         turn = headings[there] - headings[station]
         turn -= 2.0 * np.pi * np.round(turn / (2.0 * np.pi))
-        path = via_path(params["begin_reach"], params["via_radius"], params["end_reach"], turn, params["via_blend"])
+        points = (params["begin_reach"], params["via_radius"], params["end_reach"], turn, params["via_blend"])
+        s.path_by_via[rows] = np.stack(points, axis=-1)
+        path = via_path(*points)
         s.via_radius[rows], s.via_radius_slope[rows] = path.radius, path.radius_slope
         s.via_angle[rows] = headings[station][:, None] + path.angle
         s.via_angle_slope[rows], s.via_curvature[rows] = path.angle_slope, np.abs(path.curvature)
@@ -155,7 +158,7 @@ class ByVia:
         """Radius (n,) in m and direction in rad of the end."""
         return s.via_radius[:, -1].copy(), s.via_angle[:, -1].copy()
 
-    def ahead(self, s: Rows, distance: Array, reach: Array) -> tuple[Array, Array, Array]:
+    def ahead(self, s: Any, distance: Array, reach: Array) -> tuple[Array, Array, Array]:
         """See `PathProfile.ahead`."""
         there = np.minimum(distance + reach, s.path_length)
         places = np.stack((distance, there), axis=-1)
@@ -178,6 +181,34 @@ class ByVia:
         """Polar coordinates (points,) of one row's path, for pictures."""
         picked = np.round(np.linspace(0.0, POINTS - 1, points)).astype(np.intp)
         return s.via_radius[row, picked], s.via_angle[row, picked]
+
+
+class SeenPaths:
+    """Profiles of paths from the five numbers that a policy sees of them, for scripts; see `ByVia.ahead`.
+
+    Attributes:
+        path_length: (n,) m.
+        via_curvature, via_stop: (n, k) tables as those of the row arrays.
+    """
+
+    def __init__(self) -> None:
+        self._points = np.empty((0, 5))
+        self.path_length = np.empty(0)
+        self.via_curvature = self.via_stop = np.empty((0, POINTS))
+
+    def look(self, points: Array) -> None:
+        """Take note of the paths (n, 5) of the present moves; tables are made where a move is another one."""
+        if len(points) != len(self._points):
+            n = len(points)
+            self._points, self.path_length = np.full((n, 5), np.nan), np.empty(n)
+            self.via_curvature, self.via_stop = np.empty((n, POINTS)), np.empty((n, POINTS))
+        rows = np.flatnonzero((points != self._points).any(axis=1))
+        if rows.size == 0:
+            return
+        path = via_path(*points[rows].T)
+        self._points[rows], self.path_length[rows] = points[rows], path.length
+        self.via_curvature[rows] = np.abs(path.curvature)
+        self.via_stop[rows] = phase_plane(path.curvature, path.length / (POINTS - 1))[1]
 
 
 def _place(length: Array, distance: Array) -> tuple[Any, Array, Array]:

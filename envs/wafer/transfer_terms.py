@@ -12,6 +12,7 @@ from .pads import pad_terms
 from .transfer_paths import AHEAD_M
 
 ARM_JOINTS = ("shoulder", "elbow", "wrist")
+GENERIC = "generic"  # friction of no pads in particular
 KINDS = {"any": (0, 1), "line": (0, 0), "arc": (1, 1)}
 
 
@@ -25,6 +26,9 @@ _VIA_CURVATURE = (
     Channel("path_curvature_ahead", len(AHEAD_M), "1/m", 0.0, 60.0, offset=5.0, scale=5.0, frame="path",
             labels=tuple(f"{1000.0 * d:g} mm" for d in AHEAD_M),
             description="curvature further along the path; 0 from its end on"),
+    Channel("path_by_via", 5, "1", -4.0, 4.0, offset=0.5, scale=0.5, frame="path",
+            labels=("radius of the start in m", "of the via point in m", "of the end in m", "turn in rad", "blend"),
+            description="the path, see `via_path`"),
     Channel("path_sharpest", 1, "1/m", 0.0, 60.0, offset=20.0, scale=10.0, frame="path",
             description="largest curvature of the path"),
 )  # fmt: skip
@@ -119,6 +123,7 @@ def channels(action: str, via: bool = False, pads: tuple[str, ...] = (), follows
     )  # fmt: skip
     # elastomers hold much more than the friction that is usual without them, worn ceramics less
     friction = partial(replace, low=0.02, high=2.0, offset=0.4, scale=0.3) if pads else replace
+    most = 16.0 if pads else 8.0
     frequency = partial(replace, high=60.0, offset=20.0, scale=6.0) if follows else replace
     of_pads = (
         Channel("pad_set", 1, "1", 0.0, float(max(1, len(pads) - 1)), description="kind of pads: " + ", ".join(
@@ -144,7 +149,7 @@ def channels(action: str, via: bool = False, pads: tuple[str, ...] = (), follows
                 description="commanded distance to the target"),
         Channel("path_speed", 1, "m/s", 0.0, 1.7, offset=0.4, scale=0.4, frame="path",
                 description="commanded speed"),
-        Channel("path_acceleration", 1, "m/s^2", -8.0, 8.0, scale=1.5, frame="path",
+        Channel("path_acceleration", 1, "m/s^2", -most, most, scale=1.5, frame="path",
                 description="commanded acceleration, mean over the last step"),
         *shaper,
         *own,
