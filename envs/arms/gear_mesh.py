@@ -15,8 +15,9 @@ from ...frames import quat_from_axis_angle, quat_multiply, rotate
 from ..engine.start import LogUniform, Uniform
 from ..engine.task import Array, RowIndex, Rows
 from ..sensing import PRIVILEGED, Channel
-from .insertion import Insertion, X, Y, home_station
+from .insertion import Insertion, X, Y
 from .insertion_expert import InsertionExpert
+from .reach_robot import home_station
 
 CLEARANCE_MM = (0.05, 0.4)
 Z = np.array([0.0, 0.0, 1.0])

@@ -18,9 +18,8 @@ from ...frames import quat_conjugate, quat_from_matrix, quat_multiply, quat_to_r
 from ..control import ActionInterface, ActionTerm, Admittance, TcpLimits
 from ..engine.task import Array, Reward, RowIndex, Rows, Task
 from .contact_record import ContactRecord
-from .insertion import home_station
 from .inverse_kinematics import PoseSolver
-from .reach_robot import motion_limits
+from .reach_robot import home_station, motion_limits
 from .tool_motion import ToolMotion
 
 JOINT_ACCELERATION = 8.0  # rad/s^2, of the joints near the base, at which `speed` is followed

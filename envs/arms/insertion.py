@@ -7,13 +7,13 @@ goal's frame has z out of the way of insertion: the depth of the part is how far
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...assets.cells.work_cell import CAMERAS, WorkCell, home_configuration, work_cell
+from ...assets.cells.work_cell import CAMERAS, home_configuration
 from ...assets.robots.arm import PREFIX, Arm, arm
 from ...frames import (
     quat_conjugate,
@@ -334,13 +334,3 @@ class Insertion(Task):
         quaternion = s.taught_quaternion[row]
         axes = np.stack([rotate(quaternion, e) for e in np.eye(3)], axis=1)
         return Overlay(frames=[(s.taught[row].copy(), axes, 0.03)])
-
-
-def home_station(
-    robot: Arm, place: Callable[[WorkCell], tuple[float, float, float]]
-) -> tuple[tuple[float, float, float], float]:
-    """Where a cell of this robot has its goal, m, and the direction of the tool's x axis at home, rad."""
-    cell = work_cell(robot, visual=False)
-    _, quaternion = PoseSolver(cell.spec.compile(), robot.joints, robot.flange).pose(robot.home)
-    x = rotate(quaternion, X)
-    return place(cell), float(np.arctan2(x[1], x[0]))

@@ -15,7 +15,8 @@ from ...errors import ShopfloorError
 from ...frames import quat_from_axis_angle, quat_multiply, rotate
 from ..engine.start import LogUniform, Term, Uniform
 from ..engine.task import Array, RowIndex, Rows
-from .insertion import Insertion, X, Y, home_station
+from .insertion import Insertion, X, Y
+from .reach_robot import home_station
 
 CLEARANCE_MM = (0.02, 1.0)
 

@@ -1,7 +1,8 @@
-"""What ArmReach needs to know of the arm that it is given: cell, limits, home, and where targets may lie."""
+"""What tasks need to know of the arm that they are given: limits, home, and where targets and stations may lie."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mujoco
@@ -13,7 +14,9 @@ from ...assets.robots.arm import PREFIX, Arm, arm
 from ...assets.robots.arm_drive import Actuators
 from ...assets.tools.touch_probe import add_touch_probe
 from ...errors import ShopfloorError
+from ...frames import rotate
 from ...limits import MotionLimits
+from .inverse_kinematics import PoseSolver
 
 Array = NDArray[np.float64]
 
@@ -105,3 +108,13 @@ def _cell(robot: Arm, actuators: Actuators, visual: bool) -> mujoco.MjSpec:
     cell = work_cell.work_cell(robot, actuators=actuators, visual=visual)
     add_touch_probe(cell.spec, robot.flange, visual=visual)
     return cell.spec
+
+
+def home_station(
+    robot: Arm, place: Callable[[work_cell.WorkCell], tuple[float, float, float]]
+) -> tuple[tuple[float, float, float], float]:
+    """Where a cell of this robot has its goal, m, and the direction of the tool's x axis at home, rad."""
+    cell = work_cell.work_cell(robot, visual=False)
+    _, quaternion = PoseSolver(cell.spec.compile(), robot.joints, robot.flange).pose(robot.home)
+    x = rotate(quaternion, np.array([1.0, 0.0, 0.0]))
+    return place(cell), float(np.arctan2(x[1], x[0]))
