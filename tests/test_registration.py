@@ -334,7 +334,8 @@ def test_bad_reset_option(base_case: Case, options, message: str):
 
 def test_bad_task_parameter(base_case: Case):
     env, fresh = base_case.single(), base_case.single()
-    name, low = base_case.task().start[0].name, base_case.task().start[0].low
+    term = base_case.task().start[0]
+    name, low = term.name, [term.low] * term.size
     env.reset(seed=1)
     for value in (np.nan, 1e9, -1e9, "high", [0.0] * 20, None):
         with pytest.raises(ShopfloorError, match=f"task parameter '{name}'"):
