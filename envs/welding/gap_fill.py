@@ -27,7 +27,6 @@ from .slices import COLUMN
 SEAM_MM = 200.0
 ARC_OUT_A, ARC_OUT_S = 20.0, 0.5  # an arc that draws less after this time has gone out
 MOST_NEW_SLICES = 2.0  # that a control step freezes at the highest speed
-STRICTEST_SCORE, REQUIRED_SCORE = 1.0, 0.9  # of a millimetre; below the required level 0
 
 
 class WeldGapFill(Task):
@@ -78,14 +77,10 @@ class WeldGapFill(Task):
     process_state = ("current_a", "extension_mm", "deposited_mm3")
     randomization = "weld_gap_fill"
     rewards = {
-        "quality": Reward(
-            0.1,
-            f"new millimetres, each {STRICTEST_SCORE:g} at the strictest level and {REQUIRED_SCORE:g} at the required "
-            f"one, over {MOST_NEW_SLICES:g}",
-        ),
+        "quality": Reward(0.1, f"new millimetres that reach the required level, over {MOST_NEW_SLICES:g}"),
         "time": Reward(-0.001, "1 each step"),
         "failure": Reward(-3.0, "share of the seam that is not welded when the episode fails"),
-        "success": Reward(2.0, "1 at the step in which the weld is complete and accepted"),
+        "success": Reward(3.0, "1 at the step in which the weld is complete and accepted"),
     }  # fmt: skip
     metrics = {
         "weld_time": Metric("s", "lower", "arc time of the seam; NaN if it is not complete"),
@@ -113,10 +108,7 @@ class WeldGapFill(Task):
         self.start = start_terms()
         self.channels = channels(self.work, SEAM_MM)
         self.success_text = f"the whole seam is welded and inspection grades it ISO 5817-{quality_level} or better"
-        needed = ISO_5817.grade(quality_level)
-        self._scores: Array = np.where(np.arange(len(ISO_5817.levels) + 1) >= needed, REQUIRED_SCORE, 0.0)
-        self._scores[-1] = STRICTEST_SCORE
-        self._needed = needed
+        self._needed = ISO_5817.grade(quality_level)
 
     # -- declaration ------------------------------------------------------------------------------------------
 
@@ -191,8 +183,8 @@ class WeldGapFill(Task):
             sums: Array = np.bincount(rows, values, n).astype(np.float64)
             return sums
 
-        s.score[...] = total(self._scores[grades])
-        s.accepted_mm += total((grades >= self._needed).astype(np.float64))
+        s.score[...] = total((grades >= self._needed).astype(np.float64))
+        s.accepted_mm += s.score
         s.heat_sum += total(last["heat_kj_mm"])
         s.metal_sum += total(last["deposit_mm2"])
         s.throat_now[rows] = last["throat_mm"]  # the later of two slices of a row stays
@@ -280,7 +272,7 @@ class WeldGapFill(Task):
     # -- rewards and metrics ----------------------------------------------------------------------------------
 
     def reward_quality(self, s: Rows) -> Array:
-        """New millimetres by their grade."""
+        """New millimetres that are good."""
         return np.minimum(s.score / MOST_NEW_SLICES, 1.0)
 
     def reward_time(self, s: Rows) -> Array:
