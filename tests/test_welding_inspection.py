@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shopfloor.envs.welding.consumables import CO2
-from shopfloor.envs.welding.inspection import FIT_UP, crowded, grade, grade_rule, inspect, measure
+from shopfloor.envs.welding.inspection import FIT_UP, crowded, grade, grade_rule, inspect, lasting, measure
 from shopfloor.envs.welding.iso5817 import ISO_5817
 from shopfloor.envs.welding.joint import BUTT, FILLET, Joint, make_joint
 from shopfloor.envs.welding.shipyard import SHIPYARD
@@ -212,6 +212,13 @@ def test_short_imperfections_may_be_25_of_100_millimetres() -> None:
     slices["throat_mm"][0, 60:72] = 3.6
     report = inspect(slices, joint)
     assert report.level == "rejected"
+
+
+def test_a_slice_lasts_at_a_level_without_what_only_short_lengths_may_have() -> None:
+    slices, joint = good(length=4)
+    slices["throat_mm"][0, :3] = 3.9, 3.96, 4.0 - MEASURABLE_MM + 1e-6
+    assert (grade(slices, joint)[0] >= ISO_5817.grade("C")).all()
+    assert lasting(slices, joint, "C")[0].tolist() == [False, True, True, True]
 
 
 def test_a_quarter_of_a_short_weld() -> None:

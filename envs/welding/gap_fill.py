@@ -18,7 +18,7 @@ from .gap_fill_expert import GapFillExpert
 from .gap_fill_table import qualify
 from .gap_fill_terms import BEHIND_MM, channels, start_terms
 from .gap_fill_work import TRAVEL_MM_S, TRIM_V, WEAVE_MM, make_work
-from .inspection import FIT_UP, Report, grade, grade_welds, inspect
+from .inspection import FIT_UP, Report, grade_welds, inspect, lasting
 from .iso5817 import ISO_5817
 from .joint import BUTT
 from .set_points import WeldSetPoints
@@ -77,14 +77,16 @@ class WeldGapFill(Task):
     process_state = ("current_a", "extension_mm", "deposited_mm3")
     randomization = "weld_gap_fill"
     rewards = {
-        "quality": Reward(0.1, f"new millimetres that reach the required level, over {MOST_NEW_SLICES:g}"),
+        "quality": Reward(0.1, f"new millimetres that keep the required level at any length, over {MOST_NEW_SLICES:g}"),
         "time": Reward(-0.001, "1 each step"),
         "failure": Reward(-3.0, "share of the seam that is not welded when the episode fails"),
         "success": Reward(3.0, "1 at the step in which the weld is complete and accepted"),
     }  # fmt: skip
     metrics = {
         "weld_time": Metric("s", "lower", "arc time of the seam; NaN if it is not complete"),
-        "accepted_share": Metric("1", "higher", "share of the seam whose millimetres each keep the required level"),
+        "accepted_share": Metric(
+            "1", "higher", "share of the seam whose millimetres keep the required level at any length"
+        ),
         "quality_level": Metric("1", "higher", "of the whole weld: 3 is B, 2 is C, 1 is D, 0 rejected or incomplete"),
         "least_throat": Metric("mm", "higher", "smallest throat, or filled thickness of a butt weld"),
         "largest_gap": Metric("mm", "lower", "largest gap that has been welded over"),
@@ -175,7 +177,7 @@ class WeldGapFill(Task):
         """Account for new slices (m,); a row may have several."""
         process = self.bench.process
         new = process.slices.take(rows, index)
-        grades = grade(new, process.joint.of(rows), ISO_5817, FIT_UP)[:, 0]
+        good = lasting(new, process.joint.of(rows), self.quality_level, ISO_5817, FIT_UP)[:, 0]
         last = {name: new[name][:, 0].astype(np.float64) for name in _FIGURES}
         n = s.n
 
@@ -183,7 +185,7 @@ class WeldGapFill(Task):
             sums: Array = np.bincount(rows, values, n).astype(np.float64)
             return sums
 
-        s.score[...] = total((grades >= self._needed).astype(np.float64))
+        s.score[...] = total(good.astype(np.float64))
         s.accepted_mm += s.score
         s.heat_sum += total(last["heat_kj_mm"])
         s.metal_sum += total(last["deposit_mm2"])

@@ -135,6 +135,30 @@ def grade(
     return _grade(_rules(standard, joint, measured, without), standard, measured, _dimensions(joint, measured))
 
 
+def lasting(
+    slices: Mapping[str, Quantities] | Slices,
+    joint: Joint,
+    level: str,
+    standard: Standard = ISO_5817,
+    without: Collection[str] = (),
+) -> NDArray[np.bool_]:
+    """Slices (n, k) that keep a level over any length: what is permitted over short lengths only does not count.
+
+    Args:
+        slices, joint, without: as of `grade`.
+        level: of `standard`.
+    """
+    measured = measure(slices, joint)
+    dimensions = _dimensions(joint, measured)
+    rules = _rules(standard, joint, measured, without)
+    kept: NDArray[np.bool_] = _grade(rules, standard, measured, dimensions) >= standard.grade(level)
+    for rule in rules:
+        if rule.limits_length:
+            short_only = rule.short_only(level, dimensions[0])
+            kept &= ~(short_only & (measured[rule.quantity] > MEASURABLE_MM))
+    return kept
+
+
 def crowded(imperfect: NDArray[np.bool_], slice_mm: float) -> NDArray[np.bool_]:
     """Imperfect slices (..., k) that are no longer short: more than 25 mm in some 100 mm around them.
 
