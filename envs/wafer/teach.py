@@ -50,6 +50,9 @@ class WaferAutoTeach(Task):
     The controller's own least-squares fit of pose, play, compliance and sag runs along and tells its covariance. What
     it does not do is to decide: what to probe next, where, how fast, with which force, and when it is enough (see
     `TeachMotion`).
+
+    What the model leaves out: the jig is true, so that its beams and its ball are where the fit takes them to be; of
+    the arm's kinematics only play, sag and a steady drift are uncertain; and beams are cut by the pin alone.
     """
 
     title: ClassVar[str] = "front-end robot teaches itself where a station stands, by beams and by touch"
