@@ -45,8 +45,9 @@ class WeldGapFill(Task):
     slice by slice. When the weld is complete it is inspected after ISO 5817, by length, imperfections of the fit-up
     left out (the standard lets a larger throat make up for a gap).
 
-    Reward is given for every millimetre of weld, not for time. With a discount for each step a slow weld would look
-    worse than a fast one of equal quality; train with a discount close to 1.
+    Reward is taken for every millimetre of weld that is not good, and goes by length, not by time: a good millimetre
+    is worth the same whenever it is welded. Were it paid for good ones, a critic that misjudges a little what the rest
+    of the seam is worth would find speed in every step; and so would a discount for each step. Train without one.
 
     Args:
         joint: "fillet" for a T-fillet in horizontal position, "lap" or "butt" for sheet in flat position.
@@ -77,9 +78,11 @@ class WeldGapFill(Task):
     process_state = ("current_a", "extension_mm", "deposited_mm3")
     randomization = "weld_gap_fill"
     rewards = {
-        "quality": Reward(0.1, f"new millimetres that keep the required level at any length, over {MOST_NEW_SLICES:g}"),
+        "spoiled": Reward(
+            -0.1, f"new millimetres that do not keep the required level at any length, over {MOST_NEW_SLICES:g}"
+        ),
         "time": Reward(-0.001, "1 each step"),
-        "failure": Reward(-3.0, "share of the seam that is not welded when the episode fails"),
+        "failure": Reward(-10.0, "share of the seam that is not welded when the episode fails"),
         "success": Reward(3.0, "1 at the step in which the weld is complete and accepted"),
     }  # fmt: skip
     metrics = {
@@ -138,7 +141,7 @@ class WeldGapFill(Task):
         s.welder = self.bench
         self._first_slice = np.arange(s.n) * self.bench.process.slices.count
         for name in (
-            "score", "accepted_mm", "throat_now", "least_throat", "largest_gap", "heat_sum", "metal_sum",
+            "spoiled_mm", "accepted_mm", "throat_now", "least_throat", "largest_gap", "heat_sum", "metal_sum",
             "cooling_time", "weld_time", "complete", "grade", "hole",
         ):  # fmt: skip
             s.new(name)
@@ -147,8 +150,8 @@ class WeldGapFill(Task):
         """New plates, the machine of this episode, and nothing welded."""
         self.bench.begin(s, rows, params)
         for name in (
-            "score", "accepted_mm", "throat_now", "largest_gap", "heat_sum", "metal_sum", "cooling_time", "complete",
-            "grade", "hole",
+            "spoiled_mm", "accepted_mm", "throat_now", "largest_gap", "heat_sum", "metal_sum", "cooling_time",
+            "complete", "grade", "hole",
         ):  # fmt: skip
             getattr(s, name)[rows] = 0.0
         s.least_throat[rows] = 1e3
@@ -162,7 +165,7 @@ class WeldGapFill(Task):
         """Grade what was frozen, and inspect the welds that are complete."""
         process = self.bench.process
         rows, index = process.new_slices()
-        s.score[...] = 0.0
+        s.spoiled_mm[...] = 0.0
         if rows.size:
             self._add(s, rows, index)
         count = process.slices.count
@@ -185,8 +188,8 @@ class WeldGapFill(Task):
             sums: Array = np.bincount(rows, values, n).astype(np.float64)
             return sums
 
-        s.score[...] = total(good.astype(np.float64))
-        s.accepted_mm += s.score
+        s.spoiled_mm[...] = total((~good).astype(np.float64))
+        s.accepted_mm += total(good.astype(np.float64))
         s.heat_sum += total(last["heat_kj_mm"])
         s.metal_sum += total(last["deposit_mm2"])
         s.throat_now[rows] = last["throat_mm"]  # the later of two slices of a row stays
@@ -273,9 +276,9 @@ class WeldGapFill(Task):
 
     # -- rewards and metrics ----------------------------------------------------------------------------------
 
-    def reward_quality(self, s: Rows) -> Array:
-        """New millimetres that are good."""
-        return np.minimum(s.score / MOST_NEW_SLICES, 1.0)
+    def reward_spoiled(self, s: Rows) -> Array:
+        """New millimetres that are not good."""
+        return np.minimum(s.spoiled_mm / MOST_NEW_SLICES, 1.0)
 
     def reward_time(self, s: Rows) -> Array:
         """Time goes by."""
