@@ -151,7 +151,10 @@ def lasting(
     measured = measure(slices, joint)
     dimensions = _dimensions(joint, measured)
     rules = _rules(standard, joint, measured, without)
-    kept: NDArray[np.bool_] = _grade(rules, standard, measured, dimensions) >= standard.grade(level)
+    kept = np.ones(measured["width_mm"].shape, dtype=bool)
+    for lenient in standard.levels[-standard.grade(level) :]:
+        for rule in rules:
+            kept &= rule.within(lenient, measured[rule.quantity], *dimensions)
     for rule in rules:
         if rule.limits_length:
             short_only = rule.short_only(level, dimensions[0])
