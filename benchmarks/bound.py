@@ -62,13 +62,16 @@ def record(env: CellVectorEnv) -> Workload:
     try:
         for _ in range(WINDOW):
             _, _, terminated, truncated, _ = env.step(actions())
-            if fresh.any():  # a row that has begun anew would be wrenched to its new start: it stays where it was
+            if recorded and fresh.any():  # a row that has begun anew would be wrenched to its new start: it stays where it was
                 recorded[-1][fresh] = recorded[-2][fresh][:, -1:]
             fresh |= terminated | truncated
     finally:
         del sim.follow
+    substeps = env.cell.timing.substeps
+    if not recorded:  # a task of a process alone: the bound is what the same time of its idle model would cost
+        recorded = [np.zeros((env.num_envs, WINDOW * substeps, env.cell.model.nu))]
     controls = np.ascontiguousarray(np.concatenate(recorded, axis=1))
-    return Workload(env.cell.model, state, controls, fields, env.cell.timing.substeps)
+    return Workload(env.cell.model, state, controls, fields, substeps)
 
 
 class RawBound:

@@ -239,9 +239,10 @@ def test_drawing_after_close_starts_anew(kind: Case):
     env.close()
 
 
-def test_full_quality_is_the_same_scene(base_case: Case):
-    full = base_case.vector(1, width=160, height=120)
-    fast = base_case.vector(1, **SMALL)
+@every_kind
+def test_full_quality_is_the_same_scene(kind: Case):
+    full = kind.vector(1, width=160, height=120)
+    fast = kind.vector(1, **SMALL)
     full.reset(seed=1), fast.reset(seed=1)
     a, b = full.render_row(0).astype(float), fast.render_row(0).astype(float)
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.8

@@ -130,7 +130,7 @@ def tasks() -> list[tuple[str, Callable[[], Task]]]:
 @pytest.mark.parametrize(("env_id", "make"), tasks(), ids=[name for name, _ in tasks()])
 def test_commands_are_bit_equal_to_those_of_evaluation(env_id: str, make: Callable[[], Task], tmp_path: Path) -> None:
     bundle = Bundle.load(export_untrained(tmp_path / "bundle", make, env_id))
-    seeds = [1_000_000, 1_000_001, 1_000_004]
+    seeds = [1_000_000, 1_000_004]
     policy = Recording(bundle)
     records = {r.seed: r for r in evaluate(policy, make(), seeds, num_envs=2)}
     runtime = ControllerRuntime(bundle, MujocoTwin.from_task(make(), env_id), realtime=False)

@@ -78,8 +78,7 @@ def test_it_equals_dummy_vec_env_over_ten_thousand_steps():
 
 @pytest.mark.parametrize("env_id", env_ids())
 def test_it_equals_dummy_vec_env_in_every_environment(env_id):
-    limit = gym.spec(env_id).max_episode_steps
-    assert run_both(env_id, n=3, steps=max(420, 2 * limit + 10), seed=4) >= 3 * 2
+    assert run_both(env_id, n=2, steps=gym.spec(env_id).max_episode_steps + 10, seed=4) >= 2
 
 
 @pytest.mark.slow

@@ -192,6 +192,7 @@ class WeldPositioner(Task):
         offset = np.zeros((rows.size, 3))
         offset[:, :2] = 1e-3 * params["axis_offset"]
         self._fields["body_pos"][rows, self._table] = self._table_home + offset
+        s.sim.stale(rows)  # inertia about the axes
         heading = self.contour.torch_at(np.zeros(rows.size))
         axes = np.zeros((rows.size, 6))
         axes[:, TILT] = FLAT_TILT + np.radians(params["tilt_error"])
