@@ -62,7 +62,8 @@ def record(env: CellVectorEnv) -> Workload:
     try:
         for _ in range(WINDOW):
             _, _, terminated, truncated, _ = env.step(actions())
-            if recorded and fresh.any():  # a row that has begun anew would be wrenched to its new start: it stays where it was
+            if recorded and fresh.any():
+                # a row that has begun anew would be wrenched to its new start: it stays where it was
                 recorded[-1][fresh] = recorded[-2][fresh][:, -1:]
             fresh |= terminated | truncated
     finally:

@@ -28,13 +28,13 @@ def throughput_page(document: Mapping[str, Any], env_ids: Sequence[str]) -> str:
     machine = document["machine"]
     lines = [
         HEAD,
-        f"Measured {document['created_utc'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
-        f"{document['threads']} threads, MuJoCo {machine['mujoco']}, Python {machine['python']}. Median of the "
+        f"Measured on {machine['cores']} cores ({machine['cpu']}), {document['threads']} threads, "
+        f"MuJoCo {machine['mujoco']}, Python {machine['python']}. Median of the "
         "samples, and their range.",
         "",
-        "| What | Environment | Rows | Steps/s | MuJoCo alone | Share | Range |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
-        *(_line(row) for row in document["rows"]),
+        "| What | Environment | Rows | Steps/s | MuJoCo alone | Share | Range | Measured |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        *(_line(row, row.get("measured", document["created_utc"][:10])) for row in document["rows"]),
         "",
     ]
     measured = {row["env_id"] for row in document["rows"]}
@@ -43,13 +43,13 @@ def throughput_page(document: Mapping[str, Any], env_ids: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: Mapping[str, Any], date: str) -> str:
     name, env_id = row["name"], row["env_id"].partition("/")[2]
     if row["steps_per_s"] is None:
-        return f"| {name} | {env_id} | {row['n']} | not measured: the machine did not have its cores | | | |"
+        return f"| {name} | {env_id} | {row['n']} | not measured: the machine did not have its cores | | | | {date} |"
     shares = [s["steps_per_s"] / s["bound_per_s"] for s in row["samples"]]
     bound = row["steps_per_s"] / row["share_of_bound"]
     return (
         f"| {name} | {env_id} | {row['n']} | {row['steps_per_s']:,.0f} | {bound:,.0f} | {row['share_of_bound']:.2f} | "
-        f"{min(shares):.2f} – {max(shares):.2f} |"
+        f"{min(shares):.2f} – {max(shares):.2f} | {date} |"
     )

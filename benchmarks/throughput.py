@@ -344,6 +344,7 @@ def document(results: Sequence[tuple[Row, Result]], gate: Gate, threads: int) ->
                 "name": row.name,
                 "env_id": row.env_id,
                 "n": row.n,
+                "measured": datetime.now(UTC).date().isoformat(),
                 "steps_per_s": round(result.rate, 1) if result.rates else None,
                 "share_of_bound": round(result.ratio, 4) if result.rates else None,
                 "target": row.target,
@@ -356,6 +357,24 @@ def document(results: Sequence[tuple[Row, Result]], gate: Gate, threads: int) ->
             for row, result in results
         ],
     }
+
+
+def merged(new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    """A measurement of some rows put into an older one of the same machine; the order is that of the table.
+
+    Raises:
+        ShopfloorError: if the machines differ.
+    """
+    for name in ("cpu", "cores", "system"):
+        if new["machine"][name] != old["machine"][name]:
+            raise ShopfloorError(
+                f"the rows were measured with {name} {new['machine'][name]}, those of before with "
+                f"{old['machine'][name]}: measure all of them, or name a file of its own with --out"
+            )
+    rows = {(r["name"], r["env_id"], r["n"]): {"measured": old["created_utc"][:10], **r} for r in old["rows"]}
+    rows |= {(r["name"], r["env_id"], r["n"]): r for r in new["rows"]}
+    order = [(row.name, row.env_id, row.n) for row in table()]
+    return {**new, "rows": [rows[key] for key in order if key in rows]}
 
 
 def summary(results: Sequence[tuple[Row, Result]]) -> list[str]:
@@ -391,6 +410,7 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--out", type=Path, help="where the numbers go; those of all rows to benchmarks/results/, of some nowhere"
     )
+    out.add_argument("--merge", action="store_true", help="put the rows into benchmarks/results/, beside those there")
     return out
 
 
@@ -428,12 +448,16 @@ def main(argv: Sequence[str]) -> int:
     print("\n".join(summary(results)))
     everything = options.only is None and options.env is None
     out = options.out or (RESULTS / "throughput.json" if everything else None)
+    if options.merge:
+        out = RESULTS / "throughput.json"
     if out is not None:
         measured = document(results, gate, options.threads)
+        if options.merge and out.is_file():
+            measured = merged(measured, json.loads(out.read_text(encoding="utf-8")))
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
         print(f"written to {out}")
-        if everything and options.out is None:
+        if options.merge or (everything and options.out is None):
             PAGE.write_text(throughput_page(measured, [*env_ids(), *event_driven_ids()]), encoding="utf-8")
             print(f"written to {PAGE}")
     return 0 if all(result.rates for _, result in results) else 1

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from shopfloor.benchmarks.page import PAGE, throughput_page
-from shopfloor.benchmarks.throughput import RESULTS, table
+from shopfloor.benchmarks.throughput import RESULTS, merged, table
 from shopfloor.envs.registry import env_ids, event_driven_ids
+from shopfloor.errors import ShopfloorError
 
 
 def test_the_page_is_that_of_the_numbers():
@@ -30,5 +33,18 @@ def test_what_was_not_measured_is_said():
                 "rows": [{**row, "steps_per_s": None, "share_of_bound": None}, {**row, **good}]}  # fmt: skip
     page = throughput_page(document, ["shopfloor/A-v0", "shopfloor/B-v0"])
     assert "not measured: the machine did not have its cores" in page
-    assert "| CellVectorEnv | A-v0 | 64 | 800 | 1,000 | 0.80 | 0.80 – 0.80 |" in page
+    assert "| CellVectorEnv | A-v0 | 64 | 800 | 1,000 | 0.80 | 0.80 – 0.80 | 2026-01-01 |" in page
     assert "Not measured yet: B-v0." in page
+
+
+def test_rows_that_are_measured_again_take_the_place_of_theirs():
+    machine = {"cpu": "a CPU", "cores": 2, "system": "Linux"}
+    first, second = ({"name": "CellVectorEnv", "env_id": i, "n": 64, "rate": 1} for i in (env_ids()[0], env_ids()[1]))
+    old = {"machine": machine, "created_utc": "2026-01-01T00:00:00", "rows": [first, second]}
+    new = {"machine": machine, "created_utc": "2026-02-01T00:00:00", "rows": [{**first, "rate": 2, "measured": "now"}]}
+    rows = merged(new, old)["rows"]
+    assert {(r["env_id"], r["rate"], r["measured"]) for r in rows} == {
+        (first["env_id"], 2, "now"), (second["env_id"], 1, "2026-01-01"),
+    }  # fmt: skip
+    with pytest.raises(ShopfloorError, match="measured with cores 4, those of before with 2"):
+        merged({**new, "machine": {**machine, "cores": 4}}, old)
