@@ -1,4 +1,4 @@
-"""docs/throughput.md: the last complete measurement as a table for readers."""
+"""docs/throughput.md: the newest measurement of each row as a table for readers."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from ...assets.cells.work_cell import TABLE_TOP
 from ...assets.tools.vacuum_gripper import rated_force
 from ...frames import quat_from_axis_angle, rotate
 from ..control import ActionTerm
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, worst_return
 from .contact_record import METRICS, length
 from .conveyor_expert import ConveyorExpert
 from .conveyor_terms import channels, start_terms
@@ -115,8 +115,7 @@ class ArmConveyorPick(Handling):
             "placed": Reward(3.0, "1 at the step in which a part is found in the tray"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        # else a failure would be a cheap end of an episode in which every step costs
-        worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * self.timing.max_steps
+        worst = worst_return(rewards, self.timing.max_steps)
         rewards["failed"] = Reward(worst, "share of the episode that is left when a failure ends it")
         return rewards
 

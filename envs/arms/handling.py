@@ -186,11 +186,6 @@ class Handling(Task):
             total += a[:, i]
         return total / a.shape[1]
 
-    def reward_success(self, s: Rows) -> Array:
-        """Success reached at this step."""
-        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
-        return (self.succeeded(s) & (s.success_held_steps + 1 >= needed)).astype(np.float64)
-
     def reward_failed(self, s: Rows) -> Array:
         """What is left of the episode that a failure ends."""
         failed = np.zeros(s.n, dtype=bool)

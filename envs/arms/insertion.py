@@ -25,7 +25,7 @@ from ...frames import (
 )
 from ..control import ActionInterface, Admittance, TcpLimits
 from ..engine.start import Term, Uniform
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, worst_return
 from .contact_record import METRICS, ContactRecord
 from .insertion_expert import InsertionExpert
 from .insertion_terms import channels
@@ -85,8 +85,7 @@ class Insertion(Task):
             "motion": Reward(-0.005, "mean square of the increments, each relative to its range"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        # else pressing too hard would be a cheap end of an episode in which every step costs
-        worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * self.timing.max_steps
+        worst = worst_return(rewards, self.timing.max_steps)
         rewards["over_force"] = Reward(worst, "share of the episode that is left when the force is exceeded")
         return rewards
 
@@ -310,11 +309,6 @@ class Insertion(Task):
     def _increment_scale(self) -> Array:
         terms = [t for t in self.make_action().terms if t.name.startswith("increment")]
         return np.array([1.0 / t.high for t in terms])
-
-    def reward_success(self, s: Rows) -> Array:
-        """Success reached at this step."""
-        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
-        return (self.succeeded(s) & (s.success_held_steps + 1 >= needed)).astype(np.float64)
 
     def reward_over_force(self, s: Rows) -> Array:
         """What is left of the episode that too much force ends."""

@@ -13,7 +13,7 @@ from ...assets.cells.pick_cell import APART, BIN_FLOOR, CAMERAS, GRIP_HEIGHT, PA
 from ...assets.cells.work_cell import TABLE_TOP
 from ...frames import quat_conjugate, quat_from_axis_angle, quat_multiply, quat_to_rotation_vector, rotate
 from ..control import ActionTerm
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, worst_return
 from .contact_record import METRICS, length
 from .handling import STIFFNESS, Handling
 from .pick_place_expert import OPEN, PickPlaceExpert
@@ -104,8 +104,7 @@ class ArmPickPlace(Handling):
             "motion": Reward(-0.005, "mean square of the increments, each relative to its range"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        # else a drop would be a cheap end of an episode in which every step costs
-        worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * self.timing.max_steps
+        worst = worst_return(rewards, self.timing.max_steps)
         rewards["failed"] = Reward(worst, "share of the episode that is left when a failure ends it")
         return rewards
 

@@ -23,7 +23,7 @@ from ...frames import (
 )
 from ..control import ActionInterface
 from ..control.admittance import WristSensor
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, worst_return
 from .inverse_kinematics import PoseSolver
 from .polish_expert import LEAD_IN, PolishExpert
 from .polish_motion import SeamTwist
@@ -107,8 +107,7 @@ class ArmPolish(Task):
             "finished": Reward(3.0, "increase of the best share of the seam in tolerance"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        # else spoiling the part would be a cheap end of an episode in which every step costs
-        worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * self.timing.max_steps
+        worst = worst_return(rewards, self.timing.max_steps)
         rewards["spoiled"] = Reward(worst - 3.0, "share of the episode that is left when a failure ends it")
         return rewards
 
@@ -369,11 +368,6 @@ class ArmPolish(Task):
         """Progress of the best coverage."""
         gain: Array = s.new_coverage
         return gain
-
-    def reward_success(self, s: Rows) -> Array:
-        """Success reached at this step."""
-        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
-        return (self.succeeded(s) & (s.success_held_steps + 1 >= needed)).astype(np.float64)
 
     def reward_spoiled(self, s: Rows) -> Array:
         """What is left of the episode that a failure ends."""

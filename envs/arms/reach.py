@@ -20,7 +20,7 @@ from ...frames import (
 )
 from ..control import ActionInterface, JointPosition, JointTorque, JointVelocity, TcpTwist
 from ..engine.start import Term, Uniform
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, worst_return
 from ..sensing import Channel
 from .reach_expert import ReachExpert
 from .reach_robot import DEFAULT, motion_limits, reach_robot
@@ -147,8 +147,7 @@ class ArmReach(Task):
         if self.oriented:
             rewards["rotation"] = Reward(-0.5, "tanh(angle / 0.5 rad)")
             rewards["fine_rotation"] = Reward(-0.5, "tanh(angle / 0.05 rad)")
-        # else running away, or springing off the table, would be a cheap end of an episode in which every step costs
-        worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * self.timing.max_steps
+        worst = worst_return(rewards, self.timing.max_steps)
         rewards["overspeed"] = Reward(worst, "share of the episode that is left when a joint overspeeds")
         return rewards
 
@@ -335,11 +334,6 @@ class ArmReach(Task):
         for i in range(1, a.shape[1]):
             total += a[:, i]
         return total / a.shape[1]
-
-    def reward_success(self, s: Rows) -> Array:
-        """Success reached at this step: held one step less than needed before, and in tolerance now."""
-        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
-        return (s.inside & (s.success_held_steps + 1 >= needed)).astype(np.float64)
 
     def reward_overspeed(self, s: Rows) -> Array:
         """What is left of the episode that overspeed ends."""

@@ -85,6 +85,14 @@ class Reward:
     description: str = ""
 
 
+def worst_return(rewards: Mapping[str, Reward], steps: int) -> float:
+    """Smallest sum of rewards of an episode of so many steps.
+
+    A failure that ends an episode in which every step costs has to cost as much, or it would be a cheap end of it.
+    """
+    return sum(r.weight for r in rewards.values() if r.weight < 0.0) * steps
+
+
 class Rows:
     """The arrays of n rows, by name. Each is registered once and saved and restored with the environment.
 
@@ -266,6 +274,16 @@ class Task(ABC):
 
     # goal-conditioned variants override these three
     goal_size: int = 0
+
+    def reaches_success(self, s: Rows) -> NDArray[np.bool_]:
+        """Whether success is reached (n,) at this step: in tolerance now, and before for the rest of the hold time."""
+        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
+        reached: NDArray[np.bool_] = self.succeeded(s) & (s.success_held_steps + 1 >= needed)
+        return reached
+
+    def reward_success(self, s: Rows) -> Array:
+        """Success reached at this step."""
+        return self.reaches_success(s).astype(np.float64)
 
     def achieved_goal(self, s: Rows) -> Array:
         """Achieved goal (n, goal_size)."""

@@ -316,10 +316,6 @@ class WaferTransferLot(WaferTransfer):
         failed = self.failures(s)
         return (failed["wafer_lost"] | failed["slipped_again"]).astype(np.float64)
 
-    def reward_success(self, s: Rows) -> Array:
-        """Success reached at this step."""
-        return self.succeeded(s).astype(np.float64)
-
     def metric_wafers_per_hour(self, s: Rows) -> Array:
         """Moves, other handling and the aligner, one after the other."""
         total = s.moving_time + TRANSFERS * HANDLING_S + REALIGNMENT_S * s.slipped

@@ -411,9 +411,7 @@ class WaferSlot(Task):
 
     def reward_success(self, s: Rows) -> Array:
         """Success reached at this step."""
-        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
-        reached = self.succeeded(s) & (s.success_held_steps + 1 >= needed)
-        return (reached & ~self._damaged(s) & ~self._aborts(s)).astype(np.float64)
+        return (self.reaches_success(s) & ~self._damaged(s) & ~self._aborts(s)).astype(np.float64)
 
     def metric_time_ratio(self, s: Rows) -> Array:
         """Against the two radial moves."""

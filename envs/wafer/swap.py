@@ -362,10 +362,7 @@ class WaferSwap(Task):
 
     def reward_success(self, s: Rows) -> Array:
         """Success reached at this step."""
-        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
-        return (self.succeeded(s) & (s.success_held_steps + 1 >= needed)).astype(np.float64) * (
-            1.0 - self.reward_failure(s)
-        )
+        return self.reaches_success(s).astype(np.float64) * (1.0 - self.reward_failure(s))
 
     def metric_time_ratio(self, s: Rows) -> Array:
         """Against the lower bound."""

@@ -284,10 +284,6 @@ class WaferAutoTeach(Task):
         failed = self.failures(s)
         return (failed["hard_contact"] | failed["mistaught"]).astype(np.float64)
 
-    def reward_success(self, s: Rows) -> Array:
-        """Success reached at this step."""
-        return self.succeeded(s).astype(np.float64)
-
     def _declared(self, s: Rows, values: Array) -> Array:
         return np.where(s.declared, values, np.nan)
 

@@ -431,11 +431,6 @@ class WaferTransfer(Task):
         failed: Array = np.any(list(self.failures(s).values()), axis=0).astype(np.float64)
         return failed
 
-    def reward_success(self, s: Rows) -> Array:
-        """Success reached at this step."""
-        needed = max(1, round(self.success_hold_s * self.timing.control_hz))
-        return (self.succeeded(s) & (s.success_held_steps + 1 >= needed)).astype(np.float64)
-
     def metric_time_ratio(self, s: Rows) -> Array:
         """Against the friction-limited time."""
         ratio: Array = s.move_time / s.bound_time

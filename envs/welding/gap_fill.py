@@ -291,10 +291,6 @@ class WeldGapFill(Task):
         slices = self.bench.process.slices
         return failed * (1.0 - slices.frozen / slices.count)
 
-    def reward_success(self, s: Rows) -> Array:
-        """Accepted."""
-        return self.succeeded(s).astype(np.float64)
-
     def metric_accepted_share(self, s: Rows) -> Array:
         """Share of the whole seam."""
         share: Array = s.accepted_mm / self.bench.process.slices.count

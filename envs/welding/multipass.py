@@ -231,10 +231,6 @@ class WeldMultipass(Task):
             failed |= mask
         return failed * np.clip(1.0 - s.filled, 0.0, 1.0)
 
-    def reward_success(self, s: Rows) -> Array:
-        """Accepted."""
-        return self.succeeded(s).astype(np.float64)
-
     def metric_bead_count(self, s: Rows) -> Array:
         """Beads so far."""
         count: Array = s.beads

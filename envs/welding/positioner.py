@@ -372,10 +372,6 @@ class WeldPositioner(Task):
         """Any failure."""
         return (self._ended_badly(s) | (self._tracking.complete & ~self.succeeded(s))).astype(np.float64)
 
-    def reward_success(self, s: Rows) -> Array:
-        """Success at this step."""
-        return self.succeeded(s).astype(np.float64)
-
     def metric_gravity_rms(self, s: Rows) -> Array:
         """RMS by length."""
         return self._tracking.rms_mm(2)

@@ -306,10 +306,6 @@ class SeamTask(Task):
             out |= mask
         return out.astype(np.float64)
 
-    def reward_success(self, s: Rows) -> Array:
-        """Success at this step."""
-        return self.succeeded(s).astype(np.float64)
-
     def metric_lateral_rms(self, s: Rows) -> Array:
         """RMS by length."""
         return self._tracking.rms_mm(0)

@@ -233,13 +233,7 @@ class TouchMotion:
             return
         target = self._target(s, phase)
         s.move_to[...] = np.where(rows[:, None], target, s.move_to)
-        way = s.move_to - s.move_from
-        length = np.sqrt(way[:, 0] ** 2 + way[:, 1] ** 2 + way[:, 2] ** 2)
-        if phase == SEARCH:
-            time = length / np.maximum(s.search_speed, 1e-6) + 0.5 * SPEED_UP_S
-        else:  # peaks of the quintic's speed and acceleration
-            time = np.maximum(1.875 * length / AIR_SPEED, np.sqrt(5.774 * length / AIR_ACCELERATION))
-        s.phase_duration[...] = np.where(rows, time, s.phase_duration)
+        self._time(s, rows, phase)
         if phase in (RISE, LOWER):
             s.safe[rows] = float(phase == RISE)
 
@@ -249,11 +243,18 @@ class TouchMotion:
         s.move_from[rows] = s.reference[rows]
         _, beyond, _ = self._search(s)
         s.move_to[...] = np.where(rows[:, None], beyond, s.move_to)
+        self._time(s, rows, SEARCH)
+        self.wire.rearm(s, rows)
+
+    def _time(self, s: Rows, rows: Mask, phase: int) -> None:
+        """How long the straight way from `move_from` to `move_to` takes."""
         way = s.move_to - s.move_from
         length = np.sqrt(way[:, 0] ** 2 + way[:, 1] ** 2 + way[:, 2] ** 2)
-        time = length / np.maximum(s.search_speed, 1e-6) + 0.5 * SPEED_UP_S
+        if phase == SEARCH:
+            time = length / np.maximum(s.search_speed, 1e-6) + 0.5 * SPEED_UP_S
+        else:  # peaks of the quintic's speed and acceleration
+            time = np.maximum(1.875 * length / AIR_SPEED, np.sqrt(5.774 * length / AIR_ACCELERATION))
         s.phase_duration[...] = np.where(rows, time, s.phase_duration)
-        self.wire.rearm(s, rows)
 
     def _target(self, s: Rows, phase: int) -> Array:
         """Where the phase leads (n, 3), by the fit so far."""

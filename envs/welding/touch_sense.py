@@ -262,10 +262,6 @@ class WeldTouchSense(Task):
         failed = self.failures(s)
         return (failed["collision"] | failed["mislocated"]).astype(np.float64)
 
-    def reward_success(self, s: Rows) -> Array:
-        """Success reached at this step."""
-        return self.succeeded(s).astype(np.float64)
-
     def _declared(self, s: Rows, column: int) -> Array:
         return np.where(s.declared, s.error_mm[:, column], np.nan)
 
