@@ -71,8 +71,31 @@ def test_the_command_writes_picture_and_data(tmp_path: Path, capsys: pytest.Capt
     assert data["required"] == "C" and len(data["grades"]) == 200
 
 
+@pytest.mark.parametrize("env", ["WeldSeamTrack-v0", "WeldArcSense-v0", "WeldPositioner-v0"])
+def test_a_robot_s_weld_is_inspected_from_arc_to_arc(env: str, tmp_path: Path) -> None:
+    """Followed to its end the weld has no part missing and keeps its throat; given up it lacks the rest."""
+    out = tmp_path / "weld.json"
+    assert main([env, "--seed", "1", "--out", str(out)]) == 0
+    good = json.loads(out.read_text())
+    assert good["accepted"] and good["throat_mm"] < good["figures"]["throat_mm"] < 1.3 * good["throat_mm"]
+    assert main([env, "--policy", "random", "--seed", "1", "--standard", "shipyard", "--out", str(out)]) == 0
+    bad = json.loads(out.read_text())
+    assert not bad["accepted"] and bad["required"] == "limit" and bad["length_mm"] >= good["length_mm"]
+    assert bad["figures"]["throat_mm"] > 0.0 and bad["grades"][-1] == 0
+
+
+def test_fit_up_is_judged_on_request(tmp_path: Path) -> None:
+    out = tmp_path / "weld.json"
+    for words, left_out in (((), True), (("--fit-up",), False)):
+        main(["WeldGapFill-v0", "--policy", "zero", "--standard", "shipyard", *words, "--out", str(out)])
+        assert ("617" in json.loads(out.read_text())["not_inspected"]) is left_out
+
+
 def test_wrong_questions(tmp_path: Path) -> None:
-    with pytest.raises(ShopfloorError, match="no weld to inspect"):
-        main(["ArmReach-v0"])
+    for env in ("ArmReach-v0", "WeldMultipass-v0"):
+        with pytest.raises(ShopfloorError, match="no bead along a seam"):
+            main([env])
+    with pytest.raises(ShopfloorError, match="levels standard, limit, remedied, not 'C'"):
+        main(["WeldGapFill-v0", "--standard", "shipyard", "--level", "C"])
     with pytest.raises(ShopfloorError, match=r"\.svg or \.json"):
         main(["WeldGapFill-v0", "--out", str(tmp_path / "weld.pdf")])

@@ -58,7 +58,7 @@ class WeldArcSense(SeamTask):
     length_mm = 130.0
     corrections = CorrectionLimits(rate_mm_s=4.5, acceleration_mm_s2=45.0)
     # 6 to 9 mm plates by Daihen/OTC's table: 250 to 300 A; slower than there, as a weave of 2.5 mm lays a larger leg
-    procedure = Procedure(current_a=250.0, voltage_v=27.0, travel_mm_s=6.0, ctwd_mm=18.0, throat_mm=4.5)
+    procedure = Procedure(current_a=250.0, voltage_v=27.0, travel_mm_s=6.0, ctwd_mm=18.0, throat_mm=3.5)
     kind = "fillet"
 
     def __init__(self, pattern: str = "sine", robot: str = "ar1440"):

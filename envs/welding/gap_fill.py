@@ -18,9 +18,10 @@ from .gap_fill_expert import GapFillExpert
 from .gap_fill_table import qualify
 from .gap_fill_terms import BEHIND_MM, channels, start_terms
 from .gap_fill_work import TRAVEL_MM_S, TRIM_V, WEAVE_MM, make_work
-from .inspection import FIT_UP, Report, grade_welds, inspect, lasting
+from .inspection import FIT_UP, grade_welds, lasting
 from .iso5817 import ISO_5817
 from .joint import BUTT
+from .process import WeldProcess
 from .set_points import WeldSetPoints
 from .slices import COLUMN
 
@@ -317,11 +318,15 @@ class WeldGapFill(Task):
 
     # the metrics weld_time, largest_gap and cooling_time, and the privileged channels, are row arrays of these names
 
-    def inspection(self, row: int) -> tuple[Report, dict[str, NDArray[np.float32]]]:
-        """The report of one row's weld, as far as it goes, and its slices by quantity."""
-        process = self.bench.process
-        report = inspect(process.slices, process.joint, row, ISO_5817, self.quality_level, without=FIT_UP)
-        return report, {name: process.slices[name][row].copy() for name in COLUMN}
+    @property
+    def weld(self) -> WeldProcess:
+        """The weld of every row, for inspection."""
+        return self.bench.process
+
+    def weld_length_mm(self, row: int) -> float:
+        """The whole seam has to be welded."""
+        slices = self.bench.process.slices
+        return slices.count * slices.slice_mm
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The bead as far as it is laid, and the arc."""

@@ -33,6 +33,7 @@ from .coordinated_motion import (
 from .laying import draw_weld, laid_bead, ripple_places
 from .positioner_expert import PositionerExpert
 from .positioner_terms import AHEAD_MM, CHANNELS, START, heading_rotation
+from .process import WeldProcess
 from .seam_frame import SeamFrames, dot
 from .seam_weld import Procedure, SeamWeld
 from .tracking import Tracking
@@ -103,7 +104,7 @@ class WeldPositioner(Task):
         "Yaskawa MotoPos D500: tilt and rotation ranges, speeds",
         "Kaneko et al.: Reinforcement learning for laser welding speed control, ICRA 2023 (discount by length)",
     )
-    procedure = Procedure(current_a=220.0, voltage_v=24.0, travel_mm_s=7.5, ctwd_mm=18.0, throat_mm=3.5)
+    procedure = Procedure(current_a=220.0, voltage_v=24.0, travel_mm_s=7.5, ctwd_mm=18.0, throat_mm=3.0)
     rewards = {
         "gravity": Reward(0.06, "share of the longest step's seam, times 1 / (1 + (angle to the vertical / 10 deg)^2)"),
         "tip": Reward(0.06, "the same with 1 / (1 + (distance of the wire from the seam / 0.5 mm)^2)"),
@@ -410,6 +411,15 @@ class WeldPositioner(Task):
         """Worst slice so far."""
         worst: Array = s.worst_legs_mm
         return worst
+
+    @property
+    def weld(self) -> WeldProcess:
+        """The weld of every row, for inspection."""
+        return self._weld.process
+
+    def weld_length_mm(self, row: int) -> float:
+        """Weld of one row to inspect, from where its arc was struck."""
+        return self._weld.length_mm(row, bool(self._tracking.complete[row]))
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The bead and the arc."""

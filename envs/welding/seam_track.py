@@ -76,7 +76,7 @@ class WeldSeamTrack(SeamTask):
     length_mm = 150.0
     # Single-run fillets of sheet metal, 1.2 mm wire in M21: Daihen/OTC's table of horizontal fillets asks 190 to 230 A
     # at 22 to 24 V and 7.5 to 9.2 mm/s for plates of 4.5 mm, with CO2.
-    procedure = Procedure(current_a=220.0, voltage_v=24.0, travel_mm_s=9.0, ctwd_mm=18.0, throat_mm=3.0)
+    procedure = Procedure(current_a=220.0, voltage_v=24.0, travel_mm_s=9.0, ctwd_mm=18.0, throat_mm=2.5)
 
     def __init__(
         self, joint: str = "fillet", seam: str = "straight", travel: str = "fixed", robot: str = "ar1440",

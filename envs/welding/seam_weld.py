@@ -145,6 +145,17 @@ class SeamWeld:
         before[:, 0], before[:, 1] = lateral_mm, height_mm
         self.process.step(s.timing.control_dt, course)
 
+    def length_mm(self, row: int, complete: bool) -> float:
+        """Length of one row's weld to inspect, from where its arc was struck, mm.
+
+        Args:
+            row: which weld.
+            complete: whether the wire has reached the end of the seam. Its weld is then as long as what has set behind
+                the pool, wherever the arc was struck; one that was given up is short of the rest of the seam.
+        """
+        slices = self.process.slices
+        return slices.slice_mm * float(slices.frozen[row] if complete else slices.count)
+
     def lost(self) -> NDArray[np.bool_]:
         """Rows (n,) whose arc has become too long to burn, or whose wire has run into the pool for good."""
         length = self.process.arc.arc_length_mm
