@@ -85,6 +85,12 @@ class Reward:
     description: str = ""
 
 
+def column(values: Any) -> Array:
+    """A quantity (n,) as a channel (n, 1) of one component, a view."""
+    out: Array = np.asarray(values, dtype=np.float64)[:, None]
+    return out
+
+
 def worst_return(rewards: Mapping[str, Reward], steps: int) -> float:
     """Smallest sum of rewards of an episode of so many steps.
 

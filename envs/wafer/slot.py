@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -15,7 +15,7 @@ from ...assets.fixtures.load_port import LOAD_HEIGHT
 from ...assets.parts import wafer
 from ...assets.robots import efem_robot
 from ...errors import ShopfloorError
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, column
 from . import slot_clearance as clearance
 from .profiles import s_curve
 from .slot_carrier import Carrier, carrier
@@ -352,7 +352,7 @@ class WaferSlot(Task):
 
     def observe_to_station(self, s: Rows) -> Array:
         """From the encoder of the arm."""
-        return _column(STATION_RADIUS - efem_robot.GEOMETRY.radius(s.sim.qpos[:, self._plant.joints[1]]))
+        return column(STATION_RADIUS - efem_robot.GEOMETRY.radius(s.sim.qpos[:, self._plant.joints[1]]))
 
     def observe_at_station(self, s: Rows) -> Array:
         """The arm's in-position signal, from its encoder; networks do not resolve fractions of a millimetre."""
@@ -361,27 +361,27 @@ class WaferSlot(Task):
     def observe_radial_speed(self, s: Rows) -> Array:
         """From the encoder of the arm."""
         phi = s.sim.qpos[:, self._plant.joints[1]]
-        return _column(efem_robot.GEOMETRY.rate(phi) * s.sim.qvel[:, self._plant.rates[1]])
+        return column(efem_robot.GEOMETRY.rate(phi) * s.sim.qvel[:, self._plant.rates[1]])
 
     def observe_height(self, s: Rows) -> Array:
         """Lift against the height at which a wafer is expected."""
-        return _column(1000.0 * (s.sim.qpos[:, self._plant.joints[0]] - s.lift_zero))
+        return column(1000.0 * (s.sim.qpos[:, self._plant.joints[0]] - s.lift_zero))
 
     def observe_height_rate(self, s: Rows) -> Array:
         """Speed of the lift."""
-        return _column(1000.0 * s.sim.qvel[:, self._plant.rates[0]])
+        return column(1000.0 * s.sim.qvel[:, self._plant.rates[0]])
 
     def observe_pressure(self, s: Rows) -> Array:
         """Pressure in the manifold."""
-        return _column(s.pressure_kpa)
+        return column(s.pressure_kpa)
 
     def observe_vacuum_switch(self, s: Rows) -> Array:
         """The switch."""
-        return _column(s.switch)
+        return column(s.switch)
 
     def observe_abort_request(self, s: Rows) -> Array:
         """How long an abort has been requested."""
-        return _column(np.minimum(s.abort_steps / self._abort_after, 1.0))
+        return column(np.minimum(s.abort_steps / self._abort_after, 1.0))
 
     def observe_warp(self, s: Rows) -> Array:
         """Warp in mm."""
@@ -509,8 +509,3 @@ def _used_up(clearance_mm: Array) -> Array:
 
 def _ramp(value: Array, end: float) -> Array:
     return np.minimum(np.maximum(value / end, 0.0), 1.0)
-
-
-def _column(values: Any) -> Array:
-    column: Array = np.asarray(values)[:, None]
-    return column

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...assets.cells.swap import CAMERAS, HEADING, HOME_RADIUS, PASSING, STATION_RADIUS, swap_cell
 from ...assets.fixtures.process_module import PIN_STROKE
 from ...assets.robots.dual_scara import GEOMETRY
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, column
 from . import swap_motion as motion
 from .centering import hot_radius
 from .profiles import GRAVITY
@@ -297,7 +297,7 @@ class WaferSwap(Task):
     def observe_gate_clock(self, s: Rows) -> Array:
         """Since the last command."""
         told = s.event[:, motion.CLOSE]
-        return _column(np.where(told < np.inf, s.time_s - np.where(told < np.inf, told, 0.0), s.time_s))
+        return column(np.where(told < np.inf, s.time_s - np.where(told < np.inf, told, 0.0), s.time_s))
 
     def observe_pin_switches(self, s: Rows) -> Array:
         """Up, down."""
@@ -306,7 +306,7 @@ class WaferSwap(Task):
 
     def observe_turn_left(self, s: Rows) -> Array:
         """From the encoder."""
-        return _column(HEADING - s.sim.qpos[:, self._plant.theta])
+        return column(HEADING - s.sim.qpos[:, self._plant.theta])
 
     def observe_to_station(self, s: Rows) -> Array:
         """From the encoders."""
@@ -319,7 +319,7 @@ class WaferSwap(Task):
 
     def observe_lift_height(self, s: Rows) -> Array:
         """From the encoder."""
-        return _column(1000.0 * (s.sim.qpos[:, self._plant.lift] - motion.TAKE - PASSING))
+        return column(1000.0 * (s.sim.qpos[:, self._plant.lift] - motion.TAKE - PASSING))
 
     def observe_begun(self, s: Rows) -> Array:
         """Flags."""
@@ -416,7 +416,3 @@ def _used_up(slip_mm: Array) -> Array:
 
 def _near(clearance_mm: Array) -> Array:
     return np.minimum(np.maximum((COMFORT_MM - clearance_mm) / (COMFORT_MM - CLEARANCE_MM), 0.0), 1.0)
-
-
-def _column(values: Array) -> Array:
-    return values[:, None]

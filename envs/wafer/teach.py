@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...assets.cells.teach import CAMERAS, STATION, teach
 from ...assets.parts import wafer
 from ...assets.tools.teach_jig import BEAM_ANGLES, HEAD_OFFSET
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, column
 from . import teach_fit as fit
 from .teach_edges import RESPONSE_S, Edges
 from .teach_expert import TeachExpert
@@ -221,7 +221,7 @@ class WaferAutoTeach(Task):
 
     def observe_ready(self, s: Rows) -> Array:
         """Whether a decision is due."""
-        return _column(s.phase == READY)
+        return column(s.phase == READY)
 
     def observe_probing(self, s: Rows) -> Array:
         """Kind of the probe under way."""
@@ -247,11 +247,11 @@ class WaferAutoTeach(Task):
 
     def observe_elapsed(self, s: Rows) -> Array:
         """The clock."""
-        return _column(s.time_s)
+        return column(s.time_s)
 
     def observe_above(self, s: Rows) -> Array:
         """Whether the jig is above the pin."""
-        return _column(s.up)
+        return column(s.up)
 
     def observe_true_pose(self, s: Rows) -> Array:
         """The truth."""
@@ -259,11 +259,11 @@ class WaferAutoTeach(Task):
 
     def observe_play_mm(self, s: Rows) -> Array:
         """Play in mm."""
-        return _column(1e3 * s.play)
+        return column(1e3 * s.play)
 
     def observe_stiffness_ratio(self, s: Rows) -> Array:
         """Against the commissioned one."""
-        return _column(s.sag_stiffness / NOMINAL_STIFFNESS)
+        return column(s.sag_stiffness / NOMINAL_STIFFNESS)
 
     def reward_time(self, s: Rows) -> Array:
         """Every step costs."""
@@ -371,8 +371,3 @@ def _in_mm(values: Array) -> Array:
     """Lengths in m and slopes (n, 5) in mm, slopes as the rise from the centre to the rim of a wafer."""
     scale: Array = 1e3 * np.array([1.0, 1.0, 1.0, wafer.RADIUS, wafer.RADIUS])
     return values * scale
-
-
-def _column(values: Any) -> Array:
-    column: Array = np.asarray(values, dtype=np.float64)[:, None]
-    return column

@@ -18,7 +18,7 @@ from ...errors import ShopfloorError
 from ..control import ActionInterface
 from ..control.path import ARRIVED_M
 from ..engine.expert import Expert
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, column
 from .pads import chosen_sets, drawn_pads, nominal_friction, pad_friction, pad_sets
 from .profiles import GRAVITY, tilt_limits
 from .transfer_actions import ACTIONS, CORRIDOR_M, along_path, make_action
@@ -398,11 +398,11 @@ class WaferTransfer(Task):
 
     def observe_path_remaining(self, s: Rows) -> Array:
         """Commanded distance to go."""
-        return _column(s.path_length - s.path_distance)
+        return column(s.path_length - s.path_distance)
 
     def observe_raw_remaining(self, s: Rows) -> Array:
         """Commanded distance to go before averaging."""
-        return _column(s.path_length - s.raw_distance)
+        return column(s.path_length - s.raw_distance)
 
     def observe_path_start(self, s: Rows) -> Array:
         """Where the path begins, and its sense."""
@@ -462,10 +462,6 @@ class WaferTransfer(Task):
 
 def _used_up(slip_mm: Array) -> Array:
     return np.minimum(np.maximum(2.0 * slip_mm / SLIP_TOLERANCE_MM - 1.0, 0.0), 1.0)
-
-
-def _column(values: Array) -> Array:
-    return values[:, None]
 
 
 def _tilted_heading(heading: Array, droop: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -14,7 +14,7 @@ from ...assets.fixtures.wire_cutter import add_wire_cutter
 from ...assets.robots.arm import arm
 from ...errors import ShopfloorError
 from ..control.chain import SerialChain
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, column
 from . import touch_fit as fit
 from .touch_expert import TouchExpert
 from .touch_joint import JOINTS, LENGTH, TouchedPart, to_world
@@ -177,9 +177,9 @@ class WeldTouchSense(Task):
         """Errors of the fit against the truth, and what the fit itself says of them."""
         mean, ends = s.fit_mean, s.true_root_ends
         s.error_mm[:, 0] = 1e3 * np.abs(mean[:, fit.ALONG] - s.true_root[:, fit.ALONG])
-        for column, place, turn in ((1, fit.ACROSS, fit.YAW), (2, fit.UP, fit.SLOPE)):
-            off = mean[:, place, None] + mean[:, turn, None] * ends[:, :, 0] - ends[:, :, column]
-            s.error_mm[:, column] = 1e3 * np.maximum(np.abs(off[:, 0]), np.abs(off[:, 1]))
+        for axis, place, turn in ((1, fit.ACROSS, fit.YAW), (2, fit.UP, fit.SLOPE)):
+            off = mean[:, place, None] + mean[:, turn, None] * ends[:, :, 0] - ends[:, :, axis]
+            s.error_mm[:, axis] = 1e3 * np.maximum(np.abs(off[:, 0]), np.abs(off[:, 1]))
         s.doubt_mm[...] = 1e3 * fit.doubt(s.fit_cov, ENDS)
 
     # -- ends -------------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class WeldTouchSense(Task):
 
     def observe_ready(self, s: Rows) -> Array:
         """Whether a decision is due."""
-        return _column(s.phase == READY)
+        return column(s.phase == READY)
 
     def observe_probing(self, s: Rows) -> Array:
         """Kind of the cycle under way."""
@@ -229,7 +229,7 @@ class WeldTouchSense(Task):
 
     def observe_elapsed(self, s: Rows) -> Array:
         """The clock."""
-        return _column(s.time_s)
+        return column(s.time_s)
 
     def observe_true_joint(self, s: Rows) -> Array:
         """The truth."""
@@ -241,7 +241,7 @@ class WeldTouchSense(Task):
 
     def observe_latency_error(self, s: Rows) -> Array:
         """In ms."""
-        return _column(1e3 * s.latency)
+        return column(1e3 * s.latency)
 
     def reward_time(self, s: Rows) -> Array:
         """Every step costs."""
@@ -318,8 +318,3 @@ def _in_mm(values: Array) -> Array:
     scale = 1e3 * np.array([1.0, 1.0, 1.0, 0.5 * LENGTH, 0.5 * LENGTH, 1.0, 1.0, 1.0])
     scaled: Array = values * scale[: values.shape[1]]
     return scaled
-
-
-def _column(values: Any) -> Array:
-    column: Array = np.asarray(values, dtype=np.float64)[:, None]
-    return column
