@@ -354,6 +354,8 @@ def scripted_section(task: Task) -> str:
 
 def page(env_id: str) -> str:
     """The page of one environment."""
+    from .docgen_cameras import cameras_section
+
     task = make_task(env_id)
     env = CellEnv(task)
     body, _ = docstring(type(task))
@@ -367,6 +369,7 @@ def page(env_id: str) -> str:
         ("Description", body),
         ("Action space", _actions(env_id)),
         ("Observation space", observations_section(task)),
+        ("Cameras", cameras_section(task)),
         ("Rewards", _rewards(task)),
         ("Starting state and randomization", starts_section(task)),
         ("Domain randomization", randomization_section(task)),

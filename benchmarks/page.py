@@ -8,6 +8,8 @@ from typing import Any
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "throughput.md"
 
+PICTURES = "..., RGB-D, two cameras of 64 pixels"
+
 HEAD = """# Throughput
 
 Environment steps a second, and which share that is of what MuJoCo alone does with the same model, states and commands
@@ -37,10 +39,35 @@ def throughput_page(document: Mapping[str, Any], env_ids: Sequence[str]) -> str:
         *(_line(row, row.get("measured", document["created_utc"][:10])) for row in document["rows"]),
         "",
     ]
+    lines += _cost_of_pictures(document["rows"])
     measured = {row["env_id"] for row in document["rows"]}
     if missing := [i.partition("/")[2] for i in env_ids if i not in measured]:
         lines += [f"Not measured yet: {', '.join(missing)}.", ""]
     return "\n".join(lines)
+
+
+def _cost_of_pictures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What observing pictures costs beside observing readings, with as many rows: both by MuJoCo's own speed."""
+    found = {(row["env_id"], row["n"], row["name"]): row for row in rows if row["steps_per_s"] is not None}
+    lines = []
+    for (env_id, n, name), row in found.items():
+        state = found.get((env_id, n, "CellVectorEnv"))
+        if name != PICTURES or state is None:
+            continue
+        times = state["share_of_bound"] / row["share_of_bound"]
+        took = 1e3 / row["steps_per_s"] - 1e3 / state["steps_per_s"]
+        lines.append(
+            f"| {env_id.partition('/')[2]} | {n} | {state['steps_per_s']:,.0f} | {row['steps_per_s']:,.0f} | "
+            f"{times:.1f} | {took:.1f} |"
+        )
+    if not lines:
+        return []
+    text = (
+        '`observation="rgbd"` takes four pictures a step, colours and depth of two [cameras](cameras.md), drawn in '
+        "software for these numbers."
+    )
+    head = "| Environment | Rows | Steps/s by readings | Steps/s by pictures | Times as long | Pictures of a step, ms |"
+    return ["## Cost of pictures", "", text, "", head, "| --- | ---: | ---: | ---: | ---: | ---: |", *lines, ""]
 
 
 def _line(row: Mapping[str, Any], date: str) -> str:

@@ -36,13 +36,15 @@ from .bound import ROWS, RawBound, record
 from .decisions import EventBound, settled
 from .gate import Gate, Result
 from .load import Actions, staggered
-from .page import PAGE, throughput_page
+from .page import PAGE, PICTURES, throughput_page
 from .step_profile import print_profile
 
 RESULTS = Path(__file__).parent / "results"
 REACH, TRANSFER = "shopfloor/ArmReach-v0", "shopfloor/WaferTransfer-v0"
 GAP_FILL = "shopfloor/WeldGapFill-v0"
 RANDOMIZED = "..., randomized"
+SEEING = "shopfloor/ArmPickPlace-v0", "shopfloor/ArmPegInsert-v0", "shopfloor/ArmConveyorPick-v0"
+SEEING_ROWS = 8
 PPO_STEPS = 49_152  # 12 updates of 4096 transitions
 
 Sample = Callable[[float], float]
@@ -70,13 +72,9 @@ class Row:
 # -- what is measured -----------------------------------------------------------------------------------------------
 
 
-def cells(row: Row, threads: int, randomization: str | None = None) -> CellVectorEnv:
+def cells(row: Row, threads: int, **kwargs: Any) -> CellVectorEnv:
     return make_vector_env(
-        row.env_id,
-        row.n,
-        autoreset_mode=AutoresetMode.SAME_STEP,
-        threads=min(threads, row.n),
-        randomization=randomization,
+        row.env_id, row.n, autoreset_mode=AutoresetMode.SAME_STEP, threads=min(threads, row.n), **kwargs
     )
 
 
@@ -114,9 +112,19 @@ def vector_env_of_decisions(row: Row, threads: int) -> Iterator[Sample]:
 @contextmanager
 def vector_env_randomized(row: Row, threads: int) -> Iterator[Sample]:
     """Every term of the environment's randomization drawn anew in every episode."""
-    env = cells(row, threads, "train")
+    env = cells(row, threads, randomization="train")
     actions = Actions(env.action_space)
     staggered(env, actions)
+    yield stepping(lambda: env.step(actions()), row.n)
+    env.close()
+
+
+@contextmanager
+def vector_env_seeing(row: Row, threads: int) -> Iterator[Sample]:
+    """Through two RGB-D cameras, 64 pixels a side."""
+    env = cells(row, threads, observation="rgbd", camera_size=64)
+    actions = Actions(env.action_space)
+    env.reset(seed=0)  # pictures take so much longer than everything else that it does not matter when episodes end
     yield stepping(lambda: env.step(actions()), row.n)
     env.close()
 
@@ -240,6 +248,11 @@ ROWS_OF_REACH = (
 def table() -> list[Row]:
     """All rows: every registered environment at n = 64, and more of the two that the design was measured with."""
     rest = [Row("CellVectorEnv", env_id, 64, vector_env) for env_id in env_ids() if env_id != REACH]
+    for env_id in SEEING:
+        rest += [
+            Row("CellVectorEnv", env_id, SEEING_ROWS, vector_env),
+            Row(PICTURES, env_id, SEEING_ROWS, vector_env_seeing),
+        ]
     events = [Row("event driven", env_id, 64, vector_env_of_decisions) for env_id in event_driven_ids()]
     return [*ROWS_OF_REACH, *rest, *events]
 
@@ -389,6 +402,11 @@ def summary(results: Sequence[tuple[Row, Result]]) -> list[str]:
         if "CellVectorEnv" in here and RANDOMIZED in here:
             cost = 1.0 - here[RANDOMIZED].ratio / here["CellVectorEnv"].ratio
             lines.append(f"randomization of {env_id.partition('/')[2]}: {cost:.1%} of the throughput (target 5 %)")
+    for env_id in SEEING:
+        here = {row.name: result for row, result in results if row.env_id == env_id and row.n == SEEING_ROWS}
+        if all(here[name].rates if name in here else False for name in ("CellVectorEnv", PICTURES)):
+            times = here["CellVectorEnv"].ratio / here[PICTURES].ratio
+            lines.append(f"pictures of {env_id.partition('/')[2]}: a step takes {times:.1f} times as long")
     if ppo := found.get(("SB3 PPO, end to end", 128)):
         lines.append(f"PPO: {ppo.rate:,.0f} steps/s (target 15,000 on 2 cores)")
     return lines

@@ -19,7 +19,7 @@ NOT_SHIPPED = {"tests", "benchmarks", "examples", "docs", "build", "dist", "runs
 # Modules at the root that everything shares: numpy and each other, nothing else.
 SHARED = {"errors", "frames", "limits", "contract"}
 # Modules at the root that put the parts together: they may import everything, and nothing imports them.
-APPLICATIONS = {"cli", "__main__", "demo", "docgen", "docgen_event_driven", "doctor"}
+APPLICATIONS = {"cli", "__main__", "demo", "docgen", "docgen_cameras", "docgen_event_driven", "doctor"}
 # What each part may import of ours besides itself, and of others' besides the standard library.
 PARTS: dict[str, tuple[set[str], set[str]]] = {
     "shared": (set(), {"numpy"}),

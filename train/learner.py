@@ -14,6 +14,7 @@ from ..envs.engine.core import BatchedCell
 from ..envs.engine.task import Task
 from ..envs.engine.vector_env import CellVectorEnv
 from ..envs.registry import make_vector_env
+from ..envs.sensing import POLICY, RGBD
 from ..errors import ShopfloorError
 from .config import TrainConfig
 from .policy import MASK, ChannelNormalizer, MaskedPolicy, normalization
@@ -24,7 +25,18 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "el
 
 
 def make_cells(config: TrainConfig, num_envs: int) -> CellVectorEnv:
-    """The config's environment, with rows that reset at the step in which they finish."""
+    """The config's environment, with rows that reset at the step in which they finish.
+
+    Raises:
+        ShopfloorError: if it is to observe pictures, for which there is no network here.
+    """
+    observation = config.env.kwargs.get("observation", POLICY)
+    if RGBD in ((observation,) if isinstance(observation, str) else observation):
+        raise ShopfloorError(
+            f"env.kwargs.observation={observation!r}: what is trained here reads numbers, and so does an exported "
+            "policy. For pictures use Stable-Baselines3's MultiInputPolicy on the environment itself: docs/cameras.md "
+            "shows how"
+        )
     return make_vector_env(
         config.env.id,
         num_envs,

@@ -13,6 +13,8 @@ from ..robots.arm import Arm
 from ..robots.arm_drive import Actuators
 from ..tools.ft_sensor import add_ft_sensor
 from ..tools.mount import grasp_options
+from ..tools.rgbd_camera import CAMERAS as RGBD_CAMERAS
+from ..tools.rgbd_camera import add_cell_camera, add_wrist_camera
 from ..tools.vacuum_gripper import add_vacuum_gripper
 from . import conveyor_cell_shapes
 from .work_cell import CAMERAS as WORK_CELL_CAMERAS
@@ -37,7 +39,7 @@ __all__ = [
     "pockets",
 ]  # fmt: skip
 
-CAMERAS = ("cell", *WORK_CELL_CAMERAS)
+CAMERAS = ("cell", *WORK_CELL_CAMERAS, *RGBD_CAMERAS)
 TIMESTEP = 0.002  # s
 PARTS = 3
 PART = (0.050, 0.050, 0.014)  # m
@@ -121,7 +123,8 @@ def conveyor_cell(
     """Build the cell.
 
     Names: see `work_cell`, `add_ft_sensor` and `add_vacuum_gripper`; site `tip` in the lip of the free cup, z down;
-    body `conveyor` with the geom `belt`, body `tray` with `tray_floor` and `rib_*`, bodies `part_0` to `part_2`.
+    body `conveyor` with the geom `belt`, body `tray` with `tray_floor` and `rib_*`, bodies `part_0` to `part_2`; for
+    the cameras see `rgbd_camera`.
 
     Args:
         robot: the arm.
@@ -147,4 +150,9 @@ def conveyor_cell(
         look.add_camera(
             spec.worldbody, "cell", (x + 0.56, y - 0.30, TABLE_TOP + 0.72), (x - 0.01, y - 0.10, TABLE_TOP + 0.07), 42.0
         )
+        add_wrist_camera(spec, gripper, 0.036, cup.pos[2] + 0.010)
+        add_cell_camera(
+            spec, (x + 0.36, y - 0.08, TABLE_TOP + 0.72), (x - 0.03, y - 0.08, TABLE_TOP + 0.08), fovy=46.0,
+            post=(x + 0.36, y + 0.50), base=TABLE_TOP,
+        )  # fmt: skip
     return spec

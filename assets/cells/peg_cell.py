@@ -12,11 +12,15 @@ from ..robots.arm_drive import Actuators
 from ..tools import parallel_gripper
 from ..tools.ft_sensor import add_ft_sensor
 from ..tools.parallel_gripper import add_parallel_gripper
+from ..tools.rgbd_camera import CAMERAS as RGBD_CAMERAS
+from ..tools.rgbd_camera import add_cell_camera, add_wrist_camera
 from . import peg_cell_shapes
-from .work_cell import CAMERAS, TABLE_TOP, WorkCell, work_cell
+from .work_cell import CAMERAS as WORK_CELL_CAMERAS
+from .work_cell import TABLE_TOP, WorkCell, work_cell
 
 __all__ = ["CAMERAS", "FITS", "GRIP", "MOUTH_HEIGHT", "TIMESTEP", "add_held_peg", "hole_position", "peg_cell"]
 
+CAMERAS = (*WORK_CELL_CAMERAS, *RGBD_CAMERAS)
 TIMESTEP = 0.002  # s
 MOUTH_HEIGHT = 0.070  # m, mouth of the hole over the table
 GRIP = 0.038  # m, tip of the peg to the middle of the pads
@@ -81,7 +85,7 @@ def peg_cell(
     """Build the cell.
 
     Names: see `work_cell`, `add_ft_sensor` and `add_held_peg`; body `fixture` with the hole's frame, whose geoms are
-    called `hole_*`; pairs `hole_peg_*`.
+    called `hole_*`; pairs `hole_peg_*`; for the cameras see `rgbd_camera`.
 
     Args:
         robot: the arm.
@@ -113,4 +117,10 @@ def peg_cell(
     fits.add_pairs(spec, "hole", "peg", fit)
     if visual:
         peg_cell_shapes.add_fixture(spec, fixture, fit, MOUTH_HEIGHT)
+        x, y, mouth = hole_position(cell)
+        add_wrist_camera(spec, gripper, 0.056, parallel_gripper.TCP + GRIP - 0.005)
+        add_cell_camera(
+            spec, (x + 0.26, y + 0.12, mouth + 0.27), (x, y, mouth + 0.020), fovy=36.0,
+            post=(x + 0.28, y + 0.42), base=TABLE_TOP,
+        )  # fmt: skip
     return spec

@@ -17,6 +17,8 @@ from ..tools import parallel_gripper
 from ..tools.ft_sensor import add_ft_sensor
 from ..tools.mount import grasp_options
 from ..tools.parallel_gripper import add_parallel_gripper
+from ..tools.rgbd_camera import CAMERAS as RGBD_CAMERAS
+from ..tools.rgbd_camera import add_cell_camera, add_wrist_camera
 from . import pick_cell_shapes
 from .work_cell import CAMERAS as WORK_CELL_CAMERAS
 from .work_cell import TABLE_TOP, WorkCell, work_cell
@@ -26,7 +28,7 @@ __all__ = [
     "pick_cell", "seat",
 ]  # fmt: skip
 
-CAMERAS = ("cell", *WORK_CELL_CAMERAS)
+CAMERAS = ("cell", *WORK_CELL_CAMERAS, *RGBD_CAMERAS)
 TIMESTEP = 0.002  # s
 PART = (0.030, 0.060, 0.030)  # m, x is gripped
 PART_DENSITY = 7400.0  # kg/m^3: steel, less a bore
@@ -131,7 +133,8 @@ def pick_cell(
 
     Names: see `work_cell`, `add_ft_sensor`, `add_parallel_gripper` and `add_part`; site `tip` in the middle of the
     pads, with x across the jaws and z down; body `fixture` whose frame is that of a located part, with geoms
-    `button_*`, `pin_*`, `fixture_plate`; body `bin` with geoms `bin_*`.
+    `button_*`, `pin_*`, `fixture_plate`; body `bin` with geoms `bin_*`; for the cameras see
+    `rgbd_camera`.
 
     Args:
         robot: the arm.
@@ -152,4 +155,9 @@ def pick_cell(
     if visual:
         x, y = cell.station
         look.add_camera(spec.worldbody, "cell", (x + 0.62, y - 0.36, TABLE_TOP + 0.42), (x, y, TABLE_TOP + 0.10), 40.0)
+        add_wrist_camera(spec, gripper, 0.056, parallel_gripper.TCP + 0.010)
+        add_cell_camera(
+            spec, (x + 0.34, y, TABLE_TOP + 0.58), (x - 0.02, y, TABLE_TOP + 0.07), fovy=50.0,
+            post=(x + 0.30, y + 0.45), base=TABLE_TOP,
+        )  # fmt: skip
     return spec

@@ -26,6 +26,8 @@ from ...assets.tools.vacuum_gripper import rated_force
 from ...frames import quat_from_axis_angle, rotate
 from ..control import ActionTerm
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, worst_return
+from ..sensing import Rgbd
+from .cell_cameras import CAMERAS as RGBD_CAMERAS
 from .contact_record import METRICS, length
 from .conveyor_expert import ConveyorExpert
 from .conveyor_terms import channels, start_terms
@@ -69,6 +71,7 @@ class ArmConveyorPick(Handling):
         "dropped": "a part falls beside belt and tray, or tips over",
     }
     cameras = CAMERAS
+    rgbd = Rgbd(RGBD_CAMERAS, ("part_offset", "part_offset_fine", "part_yaw", "camera_latency", "hang"))
     picture_steps = 112
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     randomization: str | None = "arm_conveyor_pick"

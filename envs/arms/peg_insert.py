@@ -11,10 +11,13 @@ import numpy as np
 from ...assets.cells.peg_cell import FITS, GRIP, hole_position, peg_cell
 from ...assets.parts.fits import pair_names, peg_geoms
 from ...assets.tools import parallel_gripper
+from ...assets.tools.rgbd_camera import CAMERAS as MODEL_CAMERAS
 from ...errors import ShopfloorError
 from ...frames import quat_from_axis_angle, quat_multiply, rotate
 from ..engine.start import LogUniform, Term, Uniform
 from ..engine.task import Array, RowIndex, Rows
+from ..sensing import Rgbd
+from .cell_cameras import CAMERAS as RGBD_CAMERAS
 from .insertion import Insertion, X, Y
 from .reach_robot import home_station
 
@@ -43,6 +46,8 @@ class ArmPegInsert(Insertion):
     title: ClassVar[str] = "arm inserts a peg with a clearance of 1 mm down to 0.02 mm, by force"
     part = "the peg"
     goal = "the hole"
+    cameras = (*Insertion.cameras, *MODEL_CAMERAS)
+    rgbd = Rgbd(RGBD_CAMERAS)
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     randomization = "arm_peg_insert"
     references: ClassVar[tuple[str, ...]] = (

@@ -14,6 +14,8 @@ from ...assets.cells.work_cell import TABLE_TOP
 from ...frames import quat_conjugate, quat_from_axis_angle, quat_multiply, quat_to_rotation_vector, rotate
 from ..control import ActionTerm
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, worst_return
+from ..sensing import Rgbd
+from .cell_cameras import CAMERAS as RGBD_CAMERAS
 from .contact_record import METRICS, length
 from .handling import STIFFNESS, Handling
 from .pick_place_expert import OPEN, PickPlaceExpert
@@ -60,6 +62,9 @@ class ArmPickPlace(Handling):
         "dropped": f"the part falls, or is let go more than {LET_GO_MM:g} mm away from its seat",
     }
     cameras = CAMERAS
+    rgbd: Rgbd | None = Rgbd(
+        RGBD_CAMERAS, ("part_offset", "part_offset_fine", "part_yaw", "seat_offset", "seat_offset_fine")
+    )
     picture_steps = 62
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     randomization: str | None = "arm_pick_place"
@@ -88,6 +93,7 @@ class ArmPickPlace(Handling):
         self.goal_size = 8 if goal_conditioned else 0
         if goal_conditioned:
             self.failure_texts = {}
+            self.rgbd = None  # the achieved goal tells what the pictures are to be searched for
         self.channels = channels()
         self.start = start_terms()
         self.rewards = self._rewards()

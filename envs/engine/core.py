@@ -19,7 +19,9 @@ from ...errors import ShopfloorError
 from ..randomization import NOMINAL, SPLITS, Episodes, Randomizer, choose, loosen_bodies
 from ..randomization.sensor_errors import ChannelPlace
 from ..randomness import MAX_SEED, KeyedRandom
-from ..sensing import POLICY, PRIVILEGED, Channel, SensorSuite
+from ..sensing import POLICY, PRIVILEGED, RGBD, Channel, SensorSuite
+from ..sensing.camera import picture_size
+from .cameras import CameraSuite
 from .simulation import Simulation, compile_physics
 from .start import sample
 from .task import Array, RowIndex, Rows, Task
@@ -68,7 +70,8 @@ class BatchedCell:
 
     The cell works on its own copy of the task, which may therefore serve several cells. `max_steps` is the time limit
     in control steps, by default the task's. `randomization` is what `randomization.choose` takes; None is nominal.
-    Readings are taken of the policy's channels and of the groups `observed`.
+    Readings are taken of the policy's channels and of the groups `observed`; the pictures of "rgbd" have `camera_size`
+    pixels, a side or width and height.
 
     After `reset` or `step` the arrays below describe the present; they are overwritten by the next call.
 
@@ -81,6 +84,7 @@ class BatchedCell:
         params: the sample of the start distribution of every row.
         randomization: the spec and split in use, None for a task without.
         randomizer: applies it, None for a task without.
+        cameras: what takes pictures, None where they are not observed.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class BatchedCell:
         max_steps: int | None = None,
         randomization: object = None,
         observed: str | Sequence[str] = (POLICY, PRIVILEGED),
+        camera_size: int | tuple[int, int] = 64,
     ):
         task.check()
         # `allocate` leaves views of this cell's physics in the task, which a second cell would replace
@@ -137,6 +142,9 @@ class BatchedCell:
         self.params: dict[str, Array] = {
             t.name: np.zeros(n) if t.size == 1 else np.zeros((n, t.size)) for t in task.start
         }
+        size = picture_size(camera_size)
+        # now and not with the first picture, so that a machine without OpenGL says so when the environment is made
+        self.cameras = CameraSuite(self, task.rgbd, size) if RGBD in groups and task.rgbd is not None else None
 
     def _compile(self) -> mujoco.MjModel:
         spec = self.task.cell(visual=False)
@@ -255,6 +263,8 @@ class BatchedCell:
         self.task.commence(s, rows)
         for suite in self._observed:
             suite.reset(rows, s.seed[rows], s.episode[rows])
+        if self.cameras is not None:
+            self.cameras.reset(rows, s.seed, s.episode)
         for array in (self.reward, self.success, self.terminated, self.truncated, self.reason):
             array[rows] = 0
         for term in self.reward_terms.values():
@@ -329,6 +339,9 @@ class BatchedCell:
         self._finish_step()
         for suite in self._observed:
             self._update(suite)
+        if self.cameras is not None:
+            seen = self._all_rows if rows is None else rows
+            self.cameras.update(seen[~self.sim.failed[seen]], s.seed, s.episode, s.step)
 
     def _watch_process(self) -> None:
         """Let rows fail whose process is not finite any more; MuJoCo watches its own state only."""
@@ -421,6 +434,7 @@ class BatchedCell:
             "results": {k: getattr(self, k).copy() for k in _RESULTS},
             "reward_terms": {k: v.copy() for k, v in self.reward_terms.items()},
             "randomizer": None if self.randomizer is None else self.randomizer.get_state(),
+            "cameras": None if self.cameras is None else self.cameras.get_state(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -448,6 +462,20 @@ class BatchedCell:
             self.randomizer.set_state(state["randomizer"])
             self._engage()
         self.task.measure(self.s)
+        if self.cameras is not None:
+            self._set_pictures(state.get("cameras"))
+
+    def _set_pictures(self, state: dict[str, NDArray[Any]] | None) -> None:
+        assert self.cameras is not None
+        if state is None:  # saved without cameras: these begin now
+            self.cameras.reset(self._all_rows, self.s.seed, self.s.episode)
+        else:
+            self.cameras.set_state(state)
+
+    def close(self) -> None:
+        """Free what cameras hold; a cell without needs no closing."""
+        if self.cameras is not None:
+            self.cameras.close()
 
     def render_model(self) -> mujoco.MjModel:
         """The cell with visual geometry, of the same state layout as the physics model.

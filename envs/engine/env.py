@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
+from .cameras import camera_parameters
 from .core import BatchedCell, Forced, as_seeds, sample_info
 from .rendering import CellRenderer, HumanViewer, check_picture, check_render_mode
 from .spaces import action_space, observation_groups, observation_space, observe, select_row
@@ -24,7 +25,9 @@ class CellEnv(gym.Env[Any, Any]):
 
     Args:
         task: the task.
-        observation: channel groups in the observation; one group is a flat Box, several are a Dict.
+        observation: channel groups in the observation; one group is a flat Box, several are a Dict. "rgbd", where the
+            task has cameras, is a Dict of the readings that need no camera and of pictures.
+        camera_size: pixels of these pictures: a side, or width and height.
         render_mode: "rgb_array", "depth_array", "human" or None.
         width, height, camera, render_quality: see `CellRenderer`.
         dump_dir: where a failed simulation leaves its state.
@@ -39,6 +42,7 @@ class CellEnv(gym.Env[Any, Any]):
         task: Task,
         *,
         observation: str | Sequence[str] = "policy",
+        camera_size: int | tuple[int, int] = 64,
         render_mode: str | None = None,
         width: int = 960,
         height: int = 720,
@@ -52,6 +56,7 @@ class CellEnv(gym.Env[Any, Any]):
         self._declaration = task
         self._arguments: dict[str, Any] = {
             "observation": observation,
+            "camera_size": camera_size,
             "render_mode": render_mode,
             "width": width,
             "height": height,
@@ -69,7 +74,14 @@ class CellEnv(gym.Env[Any, Any]):
 
     def _build(self, task: Task) -> None:
         a = self._arguments
-        cell = BatchedCell(task, 1, dump_dir=a["dump_dir"], randomization=a["randomization"], observed=a["observation"])
+        cell = BatchedCell(
+            task,
+            1,
+            dump_dir=a["dump_dir"],
+            randomization=a["randomization"],
+            observed=a["observation"],
+            camera_size=a["camera_size"],
+        )
         self.groups = observation_groups(cell, a["observation"])
         self.cell = cell
         self.observation_space = observation_space(cell, self.groups)
@@ -84,6 +96,7 @@ class CellEnv(gym.Env[Any, Any]):
         if self._begun:
             raise ShopfloorError("randomize() after reset(): choose the randomization before the first episode")
         self._arguments["randomization"] = randomization
+        self.cell.close()
         self._build(self._declaration)
 
     @property
@@ -155,6 +168,18 @@ class CellEnv(gym.Env[Any, Any]):
             return None
         return self.renderer().render(0, self.render_mode == "depth_array")
 
+    def camera_parameters(self) -> dict[str, dict[str, Array]]:
+        """Of each camera of `observation="rgbd"`: `intrinsic` (3, 3), in pixels, and `pose` (4, 4), to the world, m.
+
+        The pose is that at which the picture in the last observation was taken, with x to the right, y down and z
+        forward, as in OpenCV; `shopfloor.envs.sensing.camera` has functions that use both. Where a randomization moves
+        cameras, this is where they really are, which no calibration knows.
+
+        Raises:
+            ShopfloorError: if no pictures are observed.
+        """
+        return {k: {"intrinsic": v["intrinsic"], "pose": v["pose"][0]} for k, v in camera_parameters(self.cell).items()}
+
     def renderer(self) -> CellRenderer:
         """The renderer, created on first use."""
         if self._renderer is None:
@@ -170,6 +195,7 @@ class CellEnv(gym.Env[Any, Any]):
         if self._viewer is not None:
             self._viewer.close()
             self._viewer = None
+        self.cell.close()
 
     def get_state(self) -> dict[str, Any]:
         """Everything that the future depends on; picklable, restorable in another process."""

@@ -91,11 +91,65 @@ class _Renderer(mujoco.Renderer):
         super().close()
         self._open.discard(self)
 
+    def draw_plainly(self) -> None:
+        """Leave out shadows and reflections."""
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
+            self.scene.flags[flag] = False
+
+    def shoot(
+        self,
+        data: mujoco.MjData,
+        camera: mujoco.MjvCamera,
+        options: mujoco.MjvOption,
+        rgb: NDArray[np.uint8],
+        depth: NDArray[np.float32],
+    ) -> None:
+        """Colours (height, width, 3) and distances along the optical axis (height, width), m, in one pass.
+
+        `render` draws the scene once for each of them.
+        """
+        mujoco.mjv_updateScene(self.model, data, options, None, camera, mujoco.mjtCatBit.mjCAT_ALL.value, self.scene)
+        if self._gl_context is not None:
+            self._gl_context.make_current()
+        mujoco.mjr_render(self._rect, self.scene, self._mjr_context)
+        mujoco.mjr_readPixels(rgb, depth, self._rect, self._mjr_context)
+        if self._gl_context is not None:  # whose first line is the lowest
+            rgb[...] = rgb[::-1].copy()
+            depth[...] = depth[::-1].copy()
+        # MuJoCo draws with reversed depth: 1 in the near plane, 0 in the far one
+        extent = self.model.stat.extent
+        near, far = self.model.vis.map.znear * extent, self.model.vis.map.zfar * extent
+        depth[...] = near * far / (near + depth.astype(np.float64) * (far - near))
+
 
 @functools.cache
 def _close_all_at_exit() -> None:
     """Once, after the first context has registered the end of EGL, so as to be called before it."""
     atexit.register(_Renderer.close_all)
+
+
+def open_renderer(model: mujoco.MjModel, width: int, height: int) -> _Renderer:
+    """MuJoCo's renderer for pictures of a size.
+
+    Raises:
+        ShopfloorError: if there is no OpenGL here, saying what to install.
+    """
+    try:
+        choose_gl_backend()
+        return _Renderer(model, height, width)
+    except Exception as error:  # the GL layers raise whatever they like, ImportError to FatalError
+        raise ShopfloorError(
+            f"cannot create a GL context (MUJOCO_GL={os.environ.get('MUJOCO_GL', 'unset')}): {error}. "
+            "Run `shopfloor doctor`; on Debian `apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri` is enough"
+        ) from error
+
+
+def plain_pictures(model: mujoco.MjModel, width: int, height: int) -> None:
+    """Give a model for pictures buffers of this size, and none for shadows and antialiasing."""
+    visual = model.vis
+    visual.global_.offwidth, visual.global_.offheight = width, height
+    visual.quality.offsamples = 0
+    visual.quality.shadowsize = 0
 
 
 class CellRenderer:
@@ -121,17 +175,9 @@ class CellRenderer:
         visual.global_.offheight = max(visual.global_.offheight, height)
         if quality == "fast":
             visual.quality.offsamples = 0
-        try:
-            choose_gl_backend()
-            self._renderer = _Renderer(self.model, height, width)
-        except Exception as error:  # the GL layers raise whatever they like, ImportError to FatalError
-            raise ShopfloorError(
-                f"cannot create a GL context (MUJOCO_GL={os.environ.get('MUJOCO_GL', 'unset')}): {error}. "
-                "Run `shopfloor doctor`; on Debian `apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri` is enough"
-            ) from error
+        self._renderer = open_renderer(self.model, width, height)
         if quality == "fast":
-            for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
-                self._renderer.scene.flags[flag] = False
+            self._renderer.draw_plainly()
         self._options = mujoco.MjvOption()
         self._options.geomgroup[3:] = 0
         self._options.sitegroup[:] = 0

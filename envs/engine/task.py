@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
-from ..sensing import Channel
+from ..sensing import POLICY, Channel, Rgbd
 from .simulation import Simulation
 from .start import Term, check_terms
 
@@ -193,6 +193,7 @@ class Task(ABC):
         success_hold_s: how long the success predicate must hold.
         terminate_on_success: whether success ends the episode.
         cameras: names of the cell's cameras, the default one first.
+        rgbd: the cameras that a policy may see through, and what they replace; None for a task without.
         picture_steps: control steps of the expert before the picture of the documentation page.
         versions: version history, "vN" -> what changed.
         references: literature and data sheets.
@@ -216,6 +217,7 @@ class Task(ABC):
     failure_texts: Mapping[str, str] = {}
     terminate_on_success: bool = True
     cameras: tuple[str, ...] = ("overview",)
+    rgbd: Rgbd | None = None
     picture_steps: int = 25
     versions: ClassVar[Mapping[str, str]] = {}
     references: ClassVar[Sequence[str]] = ()
@@ -314,6 +316,11 @@ class Task(ABC):
         names = [c.name for c in self.channels]
         if len(set(names)) != len(names):
             raise ShopfloorError(f"{name}: two channels have one name: {names}")
+        if self.rgbd is not None:
+            readable = [c.name for c in self.channels if c.group == POLICY]
+            unknown = [r for r in self.rgbd.replaces if r not in readable]
+            if unknown:
+                raise ShopfloorError(f"{name}: rgbd replaces {unknown[0]!r}, the policy's channels are {readable}")
         if self.main_metric not in self.metrics:
             raise ShopfloorError(f"{name}: main_metric {self.main_metric!r} is not one of {list(self.metrics)}")
         if not math.isfinite(sum(r.weight for r in self.rewards.values())):

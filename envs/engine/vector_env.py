@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
+from .cameras import camera_parameters
 from .core import BatchedCell, Forced, as_seeds, sample_info
 from .rendering import RENDER_MODES, CellRenderer, HumanViewer, check_picture, check_render_mode
 from .spaces import action_space, observation_groups, observation_space, observe, select_row
@@ -30,7 +31,9 @@ class CellVectorEnv(VectorEnv):
             reward 0), at the same step (`final_obs` and `final_info` hold the end), or only by
             `reset(options={"reset_mask": mask})`.
         threads: size of the stepping pool; None chooses from the machine. Never changes a result.
-        observation: channel groups in the observation; one group is a flat Box, several are a Dict.
+        observation: channel groups in the observation; one group is a flat Box, several are a Dict. "rgbd", where the
+            task has cameras, is a Dict of the readings that need no camera and of pictures.
+        camera_size: pixels of these pictures: a side, or width and height.
         render_mode: "rgb_array", "depth_array", "human" or None.
         width, height, camera, render_quality: see `CellRenderer`.
         render_row: the row that `human` shows.
@@ -48,6 +51,7 @@ class CellVectorEnv(VectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         threads: int | None = None,
         observation: str | Sequence[str] = "policy",
+        camera_size: int | tuple[int, int] = 64,
         render_mode: str | None = None,
         width: int = 960,
         height: int = 720,
@@ -72,6 +76,7 @@ class CellVectorEnv(VectorEnv):
             "autoreset_mode": self.autoreset_mode,
             "threads": threads,
             "observation": observation,
+            "camera_size": camera_size,
             "render_mode": render_mode,
             "width": width,
             "height": height,
@@ -106,6 +111,7 @@ class CellVectorEnv(VectorEnv):
             a["max_episode_steps"],
             a["randomization"],
             a["observation"],
+            a["camera_size"],
         )
         self.groups = observation_groups(cell, a["observation"])
         self.cell = cell
@@ -126,6 +132,7 @@ class CellVectorEnv(VectorEnv):
         if self._begun:
             raise ShopfloorError("randomize() after reset(): choose the randomization before the first episode")
         self._arguments["randomization"] = randomization
+        self.cell.close()
         self._build(self._declaration)
 
     @property
@@ -243,6 +250,15 @@ class CellVectorEnv(VectorEnv):
         if self._viewer is not None:
             self._viewer.close()
             self._viewer = None
+        self.cell.close()
+
+    def camera_parameters(self) -> dict[str, dict[str, Array]]:
+        """Of each camera of `observation="rgbd"`: `intrinsic` (3, 3), and `pose` (n, 4, 4); see `CellEnv`.
+
+        Raises:
+            ShopfloorError: if no pictures are observed.
+        """
+        return camera_parameters(self.cell)
 
     # -- state ------------------------------------------------------------------------------------------------
 

@@ -262,6 +262,9 @@ class ClusterCell:
 
     # -- state ------------------------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """Nothing is held that would have to be freed."""
+
     def get_state(self) -> dict[str, Any]:
         """Everything that the future depends on, as copies."""
         return {
