@@ -159,7 +159,9 @@ def export_untrained(
     return folder
 
 
-def untrained(task: Task, algorithm: str = "ppo", activation: str = "tanh") -> Any:
+def untrained(
+    task: Task, algorithm: str = "ppo", activation: str = "tanh", resolutions: tuple[float, ...] = (1.0,)
+) -> Any:
     """A learner with random weights, always the same ones."""
     import torch
     from stable_baselines3 import PPO, SAC
@@ -178,7 +180,10 @@ def untrained(task: Task, algorithm: str = "ppo", activation: str = "tanh") -> A
             "net_arch": [32, 32],
             "activation_fn": ACTIVATIONS[activation],
             "features_extractor_class": ChannelNormalizer,
-            "features_extractor_kwargs": {"normalization": normalization(task, ("policy",), env.observation_space)},
+            "features_extractor_kwargs": {
+                "normalization": normalization(task, ("policy",), env.observation_space),
+                "resolutions": resolutions,
+            },
         },
         device="cpu",
         seed=1,

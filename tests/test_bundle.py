@@ -118,13 +118,21 @@ def test_export_writes_the_same_bytes_for_the_same_policy(original: Path, tmp_pa
 # -- the graph is the policy --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "sac"])
-@pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "silu"])
-def test_the_graph_computes_what_the_learner_does(algorithm: str, activation: str) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "activation", "resolutions"),
+    [
+        *((a, b, (1.0,)) for a in ("ppo", "sac") for b in ("tanh", "relu", "elu", "silu")),
+        ("ppo", "relu", (1.0, 10.0)),
+        ("sac", "tanh", (4.0,)),
+    ],
+)
+def test_the_graph_computes_what_the_learner_does(
+    algorithm: str, activation: str, resolutions: tuple[float, ...]
+) -> None:
     from shopfloor.train.export import build_graph, golden_observations
 
     task = ToyArm()
-    learner = untrained(task, algorithm, activation)
+    learner = untrained(task, algorithm, activation, resolutions)
     contract = contract_of(task, "toy")
     policy = OnnxPolicy(build_graph(learner, contract), contract.width, len(contract.action))
     random = np.random.default_rng(3)

@@ -180,6 +180,7 @@ def test_a_wrong_type_names_file_key_value_and_what_is_expected(text, parts, wri
         ("ppo: {gamma: 1.5}", "ppo.gamma must lie in [0, 1], got 1.5"),
         ("num_envs: 0", "num_envs must lie in [1, 100000], got 0"),
         ("network: {sizes: []}", "network.sizes must hold positive numbers"),
+        ("network: {resolutions: [1.0, 0.1]}", "network.resolutions must hold factors of at least 1"),
         ("ppo: {learning_rate: {linear: [0.001, -1]}}", "ppo.learning_rate must lie in [0, 1], got -1"),
         ("num_envs: 4\nppo: {batch_size: 1000}", "ppo.batch_size=1000 is more than an update has"),
         ("seed: 1000", "reaches the held-out seeds; use a seed of at most 999"),

@@ -17,6 +17,7 @@ from shopfloor.errors import ShopfloorError
 from shopfloor.train import cloning
 from shopfloor.train.__main__ import help_text, main
 from shopfloor.train.cloning import error, fit_actor, fit_critic, let_actor_learn
+from shopfloor.train.config import Linear
 from shopfloor.train.config_file import load, parse_overrides
 from shopfloor.train.demonstrations import Demonstrations, Demonstrator, discounted_returns, make_demonstrator
 from shopfloor.train.learner import make_cells, make_learner
@@ -111,6 +112,37 @@ def test_the_error_of_the_clone_falls_also_where_it_has_not_learned(cloning_setu
     fit_actor(learner, seen, config.demonstrations, never)
     assert error(learner, seen) < 0.3 * before[0] and error(learner, unseen) < 0.4 * before[1]
     assert torch.equal(std, learner.policy.log_std)
+
+
+def test_least_absolute_errors_choose_what_the_expert_does_most_and_least_squares_the_mean(cloning_setup):
+    config, learner, demonstrator = cloning_setup
+    observations = np.repeat(demonstrator.venv.reset()[:1], 300, axis=0)
+    actions = np.full((300, 6), -0.5, dtype=np.float32)
+    actions[:200] = 0.5  # in one and the same place: two times out of three up, else down
+    data = Demonstrations(observations, actions, np.zeros(300, dtype=np.float32))
+    settings = replace(config.demonstrations, epochs=100, batch_size=300, learning_rate=Linear(3e-3, 0.0))
+    found = {}
+    for loss in ("squared", "absolute"):
+        fit_actor(learner, data, replace(settings, loss=loss), never)
+        found[loss] = learner.predict(observations[:1], deterministic=True)[0][0]
+    np.testing.assert_allclose(found["squared"], 1.0 / 6.0, atol=0.03)
+    np.testing.assert_allclose(found["absolute"], 0.5, atol=0.03)
+
+
+def test_the_step_size_of_a_fit_follows_its_schedule(cloning_setup, monkeypatch):
+    config, learner, demonstrator = cloning_setup
+    data = demonstrator.collect(learner, 40, 1.0, never).steps
+    rates = []
+    step = torch.optim.Adam.step
+
+    def watched(optimizer, *arguments):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return step(optimizer, *arguments)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watched)
+    settings = replace(config.demonstrations, epochs=2, batch_size=80, learning_rate=Linear(1e-3, 0.0))
+    fit_actor(learner, data, settings, never)
+    np.testing.assert_allclose(rates, np.linspace(1e-3, 0.0, 9)[:8], rtol=1e-6)
 
 
 def test_the_critic_learns_returns_and_leaves_the_actor_alone(cloning_setup):

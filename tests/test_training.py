@@ -255,6 +255,14 @@ def test_the_normalizer_is_the_affine_map_that_the_channels_declare():
     assert list(extractor.parameters()) == [] and len(extractor.state_dict()) == 2
 
 
+def test_resolutions_are_clipped_copies_of_the_normalized_reading():
+    space = spaces.Box(-10.0, 10.0, (2,), np.float32)
+    extractor = ChannelNormalizer(space, {"": ([1.0, 0.0], [2.0, 1.0])}, (1.0, 10.0))
+    features = extractor(torch.tensor([[1.1, 7.0]]))
+    assert features.shape == (1, extractor.features_dim)
+    np.testing.assert_allclose(features.numpy(), [[0.05, 7.0, 0.5, 1.0]], rtol=1e-5)
+
+
 def test_dict_observations_are_normalized_and_joined():
     env = make_vector_env("WaferTransfer-v0", 2, observation=("policy", "privileged"))
     space = env.single_observation_space

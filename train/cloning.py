@@ -17,7 +17,7 @@ from stable_baselines3 import PPO
 from torch import nn
 from torch.nn import functional
 
-from .config import DemonstrationSection
+from .config import DemonstrationSection, Linear
 from .demonstrations import Demonstrations, Demonstrator
 
 Say = Callable[[str], None]
@@ -81,14 +81,20 @@ def _finish(
 
 
 def fit_actor(learner: PPO, data: Demonstrations, settings: DemonstrationSection, check: Callable[[], None]) -> None:
-    """Bring the mean of the policy towards the expert's actions, by least squares, or make its decisions likely."""
+    """Bring the mean of the policy towards the expert's actions, or make its decisions likely.
+
+    Least squares give the mean of what the expert does thereabouts. Where it switches, such as a gripper that closes or
+    a tip that goes down, nobody does what lies between, and its rare large steps outweigh the fine ones; least absolute
+    errors give the median, which is one of the two, and count fine steps too.
+    """
+    distance = functional.l1_loss if settings.loss == "absolute" else functional.mse_loss
     observations, actions = _tensors(learner, data.observations), _tensors(learner, data.actions)
 
     def loss(chosen: torch.Tensor) -> torch.Tensor:
         if decides(learner):
             policy: Any = learner.policy
             return -policy.get_distribution(_take(observations, chosen)).log_prob(actions[chosen]).mean()
-        return functional.mse_loss(mean_action(learner, _take(observations, chosen)), actions[chosen])
+        return distance(mean_action(learner, _take(observations, chosen)), actions[chosen])
 
     _fit(actor_parameters(learner), loss, len(actions), settings, check)
 
@@ -162,10 +168,13 @@ def _fit(
     settings: DemonstrationSection,
     check: Callable[[], None],
 ) -> None:
+    rate, batches = settings.learning_rate, settings.epochs * -(-size // settings.batch_size)
     # not the learner's optimizer, whose moments would carry the clone's gradients into PPO
-    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, fused=True)
-    for chosen in _batches(size, settings):
+    optimizer = torch.optim.Adam(parameters, lr=rate.start if isinstance(rate, Linear) else rate, fused=True)
+    for number, chosen in enumerate(_batches(size, settings)):
         check()
+        if isinstance(rate, Linear):
+            optimizer.param_groups[0]["lr"] = rate(1.0 - number / batches)
         optimizer.zero_grad()
         loss(chosen).backward()
         optimizer.step()

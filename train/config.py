@@ -95,6 +95,9 @@ class NetworkSection:
     sizes: tuple[int, ...] = option((64, 64), "units of the hidden layers")
     activation: Literal["tanh", "relu", "elu", "silu"] = option("tanh", "activation function")
     log_std_init: float = option(-0.5, "log of the initial standard deviation of actions (PPO)")
+    resolutions: tuple[float, ...] = option(
+        (1.0,), "factors by which normalized readings enter, a copy for each; those magnified are clipped to [-1, 1]"
+    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,10 @@ class DemonstrationSection:
     beta: float = option(0.5, "share of rows that the expert drives in the second round; squared in the third, ...")
     epochs: int = option(10, "passes over all demonstrations after a round")
     batch_size: int = option(512, "steps in a minibatch")
-    learning_rate: float = option(1e-3, "Adam's step size")
+    learning_rate: Schedule = option(1e-3, "Adam's step size; a schedule runs anew in each fit")
+    loss: Literal["squared", "absolute"] = option(
+        "squared", "of the actor's error in continuous actions; absolute where the expert switches"
+    )
     critic_steps: int = option(0, "environment steps of PPO in which only the critic learns")
 
 
@@ -202,6 +208,10 @@ class TrainConfig:
             check_range(key, value)
         if not self.network.sizes or min(self.network.sizes) < 1:
             raise ShopfloorError(f"network.sizes must hold positive numbers of units, got {list(self.network.sizes)}")
+        if not self.network.resolutions or min(self.network.resolutions) < 1.0:
+            raise ShopfloorError(
+                f"network.resolutions must hold factors of at least 1, got {list(self.network.resolutions)}"
+            )
         for key, words in (("ent_coef", r"auto(_\d*\.?\d+)?"), ("target_entropy", "auto")):
             value = getattr(self.sac, key)
             if isinstance(value, str) and not re.fullmatch(words, value):

@@ -99,6 +99,7 @@ def build_graph(learner: PPO | SAC, contract: Contract) -> bytes:
     builder = GraphBuilder()
     builder.node("Sub", builder.constant("offset", offset))
     builder.node("Div", builder.constant("scale", scale))
+    _magnify(builder, normalizer)
     for index, layer in enumerate(layers):
         _append(builder, layer, index)
     if squashed:
@@ -124,6 +125,7 @@ def _decision_graph(learner: PPO | SAC, contract: Contract) -> bytes:
     assert isinstance(normalizer, ChannelNormalizer)
     builder.last, *others = [parts[key] for key in normalizer.keys]
     builder.node("Concat", *others, axis=1)
+    _magnify(builder, normalizer)
     for index, layer in enumerate(layers):
         _append(builder, layer, index)
     logits, builder.last = builder.last, MASK_INPUT
@@ -171,6 +173,26 @@ def _affine(normalizer: nn.Module, contract: Contract) -> tuple[Weights, Weights
 
 
 _AFFINE = ("offset", "scale")
+
+
+def _magnify(builder: GraphBuilder, normalizer: nn.Module) -> None:
+    """Append the copies of the normalized input at the normalizer's resolutions."""
+    assert isinstance(normalizer, ChannelNormalizer)
+    if normalizer.resolutions == (1.0,):
+        return
+    whole, copies = builder.last, []
+    low, high = (builder.constant(f"{name}_of_copies", np.array(v, dtype=np.float32)) for name, v in _CLIPPED)
+    for index, factor in enumerate(normalizer.resolutions):
+        builder.last = whole
+        if factor != 1.0:
+            builder.node("Mul", builder.constant(f"resolution_{index}", np.array(factor, dtype=np.float32)))
+            builder.node("Clip", low, high)
+        copies.append(builder.last)
+    builder.last, *others = copies
+    builder.node("Concat", *others, axis=1)
+
+
+_CLIPPED = (("low", -1.0), ("high", 1.0))
 
 
 def _append(builder: GraphBuilder, layer: nn.Module, index: int) -> None:

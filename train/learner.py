@@ -86,7 +86,8 @@ def policy_arguments(config: TrainConfig, env: CellVectorEnv) -> dict[str, Any]:
         "activation_fn": ACTIVATIONS[config.network.activation],
         "features_extractor_class": ChannelNormalizer,
         "features_extractor_kwargs": {
-            "normalization": normalization(_declaring(env), env.groups, env.single_observation_space)
+            "normalization": normalization(_declaring(env), env.groups, env.single_observation_space),
+            "resolutions": config.network.resolutions,
         },
     }
     if config.algorithm == "ppo":

@@ -29,18 +29,27 @@ class ChannelNormalizer(BaseFeaturesExtractor):
     graph, and training never changes them. The parts of a Dict observation are normalized and concatenated in the
     order of its keys.
 
+    A handling task goes from decimetres to tenths of a millimetre, of which a network of order one sees nothing. More
+    than one resolution gives it copies of everything, magnified and clipped to [-1, 1].
+
     Args:
         observation_space: a Box or a Dict of Boxes.
         normalization: offset and scale of every component, by the keys of the Dict; "" is the key of a Box.
+        resolutions: factor of each copy; 1 stands for what the affine map gives, which is not clipped.
     """
 
-    def __init__(self, observation_space: spaces.Space[Any], normalization: Mapping[str, Affine]):
+    def __init__(
+        self, observation_space: spaces.Space[Any], normalization: Mapping[str, Affine],
+        resolutions: Sequence[float] = (1.0,),
+    ):  # fmt: skip
         parts = (
             dict(observation_space.spaces) if isinstance(observation_space, spaces.Dict) else {"": observation_space}
         )
         if parts.keys() != normalization.keys():
             raise ValueError(f"normalization of {sorted(normalization)} for observations of {sorted(parts)}")
-        super().__init__(observation_space, sum(int(np.prod(p.shape or ())) for p in parts.values()))
+        width = sum(int(np.prod(p.shape or ())) for p in parts.values())
+        super().__init__(observation_space, width * len(resolutions))
+        self.resolutions = tuple(resolutions)
         self.keys = list(parts)
         for index, key in enumerate(self.keys):
             offset, scale = (torch.tensor(values, dtype=torch.float32) for values in normalization[key])
@@ -50,12 +59,14 @@ class ChannelNormalizer(BaseFeaturesExtractor):
             self.register_buffer(f"scale_{index}", scale)
 
     def forward(self, observations: Any) -> torch.Tensor:
-        """Normalized observations (batch, features)."""
+        """Normalized observations (batch, features), one resolution after another."""
         parts = [
             ((observations[key] if key else observations) - getattr(self, f"offset_{i}")) / getattr(self, f"scale_{i}")
             for i, key in enumerate(self.keys)
         ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        whole = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        copies = [whole if factor == 1.0 else (factor * whole).clamp(-1.0, 1.0) for factor in self.resolutions]
+        return copies[0] if len(copies) == 1 else torch.cat(copies, dim=1)
 
 
 class MaskedPolicy(MultiInputActorCriticPolicy):
