@@ -34,12 +34,16 @@ RANDOM = PPO + (
     " --env.kwargs.max_episode_steps 20"
 )
 FORCES = SAC + (" randomization.split=train randomization.spec=arm_reach_forces randomization.curriculum.kind=linear")
+HER = SAC.replace("learning_starts 100", "learning_starts 120") + (
+    " --env.kwargs.goal_conditioned true --env.kwargs.max_episode_steps 25 --sac.hindsight 4"
+)
 SDE = PPO + " --ppo.use_sde true --ppo.sde_sample_freq 8"
 CONFIGS = {
     "ppo": ("arm_reach", PPO),
     "ppo_sde": ("arm_reach", SDE),
     "ppo_doraemon": ("arm_reach", RANDOM),
     "sac": ("arm_reach_sac", SAC),
+    "sac_hindsight": ("arm_reach_sac", HER),
     "sac_linear_forces": ("arm_reach_sac", FORCES),
 }
 

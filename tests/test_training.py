@@ -290,6 +290,38 @@ def test_goal_conditioned_observations_train(target):
     assert [int(s) for s in venv.env.cell.s.seed] == [0, 1]
 
 
+HINDSIGHT = "--num-envs 2 --threads 1 --env.kwargs.max_episode_steps 20 --network.sizes 16 --sac.buffer_size 200"
+
+
+def test_hindsight_learns_from_goals_that_were_reached_later():
+    words = f"{HINDSIGHT} --sac.learning_starts 42 --sac.batch_size 64"
+    config = load("arm_pick_place_her", parse_overrides(words.split()))
+    learner = make_learner(config, CellVecEnv(make_cells(config, 2)))
+    before = [p.clone() for p in learner.policy.parameters()]
+    learner.learn(120)
+    assert any(not torch.equal(a, b) for a, b in zip(before, learner.policy.parameters(), strict=True))
+    batch = learner.replay_buffer.sample(200)
+    same = batch.observations["desired_goal"][:, :3] - batch.next_observations["desired_goal"][:, :3]
+    assert not same.any() and set(batch.rewards.flatten().tolist()) <= {-1.0, 0.0}
+    at_rest = batch.rewards.flatten() == 0.0  # the part has not moved: its place is the goal that was reached
+    assert 0.5 < at_rest.float().mean() < 0.95, "four out of five are judged by a goal of their own episode"
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("--sac.learning_starts 40", r"sac\.learning_starts=40.*num_envs \* steps of an episode = 40"),
+        ("--env.kwargs.goal_conditioned false", r"sac\.hindsight=4: .*ArmPickPlace-v0 sets no goals"),
+    ],
+)
+def test_hindsight_says_what_it_needs(words: str, part: str):
+    config = load("arm_pick_place_her", parse_overrides([*HINDSIGHT.split(), *words.split()]))
+    venv = CellVecEnv(make_cells(config, 2))
+    with pytest.raises(ShopfloorError, match=part):
+        make_learner(config, venv)
+    venv.close()
+
+
 # -- validation -----------------------------------------------------------------------------------------------
 
 

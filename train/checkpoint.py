@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3 import HerReplayBuffer
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
@@ -33,6 +34,7 @@ STATE = "state.npz"
 LATEST = "LATEST"
 _COUNTERS = ("num_timesteps", "_total_timesteps", "_episode_num", "_n_updates", "_current_progress_remaining")
 _BUFFER_ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+_EPISODE_ARRAYS = ("ep_start", "ep_length")  # where the episode of a transition begins, and how long it is
 
 
 # -- the learner's state --------------------------------------------------------------------------------------
@@ -132,8 +134,11 @@ def _replay_state(buffer: ReplayBuffer | None) -> dict[str, Any]:
     def used(value: Any) -> Any:
         return {k: v[:filled] for k, v in value.items()} if isinstance(value, dict) else value[:filled]
 
-    arrays = {name: used(getattr(buffer, name)) for name in _BUFFER_ARRAYS}
-    return {"pos": buffer.pos, "full": buffer.full, "arrays": arrays}
+    names = (*_BUFFER_ARRAYS, *(_EPISODE_ARRAYS if isinstance(buffer, HerReplayBuffer) else ()))
+    state = {"pos": buffer.pos, "full": buffer.full, "arrays": {name: used(getattr(buffer, name)) for name in names}}
+    if isinstance(buffer, HerReplayBuffer):
+        state["began"] = buffer._current_ep_start
+    return state
 
 
 def _restore_replay(buffer: ReplayBuffer | None, state: Mapping[str, Any]) -> None:
@@ -144,6 +149,8 @@ def _restore_replay(buffer: ReplayBuffer | None, state: Mapping[str, Any]) -> No
         parts = saved.items() if isinstance(saved, dict) else [(None, saved)]
         for key, values in parts:
             (target if key is None else target[key])[: len(values)] = values
+    if isinstance(buffer, HerReplayBuffer):
+        buffer._current_ep_start = np.array(state["began"])
 
 
 # -- folders --------------------------------------------------------------------------------------------------

@@ -134,6 +134,9 @@ class SACSection:
     gradient_steps: int = option(1, "gradient steps an update; -1 for one for each collected transition")
     ent_coef: float | str = option("auto", 'entropy temperature, a number or "auto" or "auto_<initial value>"')
     target_entropy: float | str = option("auto", 'entropy that "auto" aims at, a number or "auto"')
+    hindsight: int = option(
+        0, "goals reached later in an episode that are learned from for each one that was set (HER); 0 for none"
+    )
 
 
 @dataclass(frozen=True)
@@ -286,7 +289,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "ppo.sde_sample_freq": (-1, 1e7),
     "ppo.learning_rate": (0, 1), "ppo.clip_range": (0, 100), "sac.learning_rate": (0, 1), "sac.buffer_size": (1, 1e10),
     "sac.learning_starts": (0, 1e10), "sac.batch_size": (1, 1e9), "sac.tau": (0, 1), "sac.gamma": (0, 1),
-    "sac.train_freq": (1, 1e7), "sac.gradient_steps": (-1, 1e7),
+    "sac.train_freq": (1, 1e7), "sac.gradient_steps": (-1, 1e7), "sac.hindsight": (0, 1000),
     "demonstrations.steps": (0, 1e9), "demonstrations.rounds": (1, 1000), "demonstrations.beta": (0, 1),
     "demonstrations.epochs": (1, 1e4), "demonstrations.batch_size": (1, 1e9), "demonstrations.learning_rate": (0, 1),
     "demonstrations.critic_steps": (0, 1e12),

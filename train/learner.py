@@ -7,7 +7,7 @@ from typing import Any
 
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
-from stable_baselines3 import PPO, SAC
+from stable_baselines3 import PPO, SAC, HerReplayBuffer
 from torch import nn
 
 from ..envs.engine.core import BatchedCell
@@ -49,17 +49,46 @@ def make_cells(config: TrainConfig, num_envs: int) -> CellVectorEnv:
 
 def make_learner(config: TrainConfig, venv: CellVecEnv) -> Learner:
     """The learner of a config, with fresh weights; seeds Python, numpy, torch and the environment."""
-    section: Any = config.ppo if config.algorithm == "ppo" else config.sac
-    learner: Learner = (PPO if config.algorithm == "ppo" else SAC)(
+    ppo = config.algorithm == "ppo"
+    learner: Learner = (PPO if ppo else SAC)(
         policy=policy_class(config, venv.observation_space),
         env=venv,
         policy_kwargs=policy_arguments(config, venv.env),
         seed=config.seed,
         device=config.device,
-        **{f.name: getattr(section, f.name) for f in fields(section)},
+        **(_values(config.ppo) if ppo else _values(config.sac) | _replay(config, venv)),
     )
     venv.seed(config.row_seeds.start)  # SB3 has passed on the bare seed
     return learner
+
+
+def _values(section: Any) -> dict[str, Any]:
+    return {f.name: getattr(section, f.name) for f in fields(section) if f.name != "hindsight"}
+
+
+def _replay(config: TrainConfig, venv: CellVecEnv) -> dict[str, Any]:
+    """What makes SAC replay its episodes with hindsight, if the config says so.
+
+    Raises:
+        ShopfloorError: if the environment sets no goals, or learning is to start before an episode has ended.
+    """
+    if not config.sac.hindsight:
+        return {}
+    if not isinstance(venv.observation_space, spaces.Dict) or "desired_goal" not in venv.observation_space.spaces:
+        raise ShopfloorError(
+            f"sac.hindsight={config.sac.hindsight}: {config.env.id} sets no goals; ArmReach and ArmPickPlace do with "
+            "env.kwargs.goal_conditioned=true"
+        )
+    first = venv.num_envs * venv.env.max_episode_steps
+    if config.sac.learning_starts <= first:
+        raise ShopfloorError(
+            f"sac.learning_starts={config.sac.learning_starts}: goals are those of episodes that have ended, so more "
+            f"than num_envs * steps of an episode = {first} are needed"
+        )
+    return {
+        "replay_buffer_class": HerReplayBuffer,
+        "replay_buffer_kwargs": {"n_sampled_goal": config.sac.hindsight, "goal_selection_strategy": "future"},
+    }
 
 
 def policy_class(config: TrainConfig, space: spaces.Space[Any]) -> Any:

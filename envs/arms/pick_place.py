@@ -45,7 +45,7 @@ class ArmPickPlace(Handling):
         goal_conditioned: observations as a Dict with `achieved_goal` and `desired_goal` (position and quaternion of
             the part, and how far the gripper has left it, 0 to 1), a sparse reward that `compute_reward` recomputes for
             other goals, and no end before the time limit, since where every step costs an end would be a way out; for
-            hindsight experience replay.
+            hindsight experience replay (`shopfloor train arm_pick_place_her`).
         robot: an arm of `shopfloor.assets.robots.arm`, such as "ur10e", "m10id12", "fr3", "iiwa14" or "scara".
     """
 
