@@ -24,6 +24,7 @@ NAMESPACE = "shopfloor"
 TASKS: dict[str, str | type[Task]] = {
     "ArmConveyorPick-v0": "arms.conveyor_pick:ArmConveyorPick",
     "ArmGearMesh-v0": "arms.gear_mesh:ArmGearMesh",
+    "ArmMachineTend-v0": "arms.machine_tend:ArmMachineTend",
     "ArmPegInsert-v0": "arms.peg_insert:ArmPegInsert",
     "ArmPickPlace-v0": "arms.pick_place:ArmPickPlace",
     "ArmPolish-v0": "arms.polish:ArmPolish",
@@ -280,6 +281,7 @@ def register_all() -> None:
 MAX_STEPS: dict[str, int] = {
     "ArmConveyorPick-v0": 300,
     "ArmGearMesh-v0": 200,
+    "ArmMachineTend-v0": 400,
     "ArmPegInsert-v0": 200,
     "ArmPickPlace-v0": 250,
     "ArmPolish-v0": 300,
