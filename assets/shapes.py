@@ -7,7 +7,9 @@ mesh files and carries no foreign licence. A `Mesh` is plain numpy; `add_mesh_ge
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import mujoco
@@ -20,6 +22,20 @@ Array = NDArray[np.float64]
 
 # Two facets that meet at a sharper angle than this are drawn as an edge, at a flatter angle as a smooth surface.
 CREASE_ANGLE_RAD = np.deg2rad(35.0)
+# Round shapes with fewer facets than this are meant to have edges: hexagon heads, for instance.
+ROUND_FACETS = 16
+
+_detail: ContextVar[float] = ContextVar("detail", default=1.0)
+
+
+@contextmanager
+def detail(share: float) -> Iterator[None]:
+    """Build round shapes with this share of their facets, for pictures of so few pixels that nobody sees it."""
+    token = _detail.set(share)
+    try:
+        yield
+    finally:
+        _detail.reset(token)
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,8 @@ def lathe(profile: Sequence[tuple[float, float]], segments: int = 72) -> Mesh:
         profile: (radius, z) points from the bottom to the top; a radius of zero closes the surface.
         segments: facets around the axis.
     """
+    if segments > ROUND_FACETS:
+        segments = max(ROUND_FACETS, round(_detail.get() * segments))
     p = np.asarray(profile, float)
     angle = np.linspace(0.0, 2.0 * np.pi, segments, endpoint=False)
     ring = np.stack([np.cos(angle), np.sin(angle)], 1)

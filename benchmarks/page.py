@@ -8,7 +8,7 @@ from typing import Any
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "throughput.md"
 
-PICTURES = "..., RGB-D, two cameras of 64 pixels"
+PICTURES = "..., RGB-D pictures"
 
 HEAD = """# Throughput
 

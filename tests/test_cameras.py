@@ -263,6 +263,19 @@ def test_what_is_out_of_view_is_not_missed(pick: CellVectorEnv, monkeypatch: pyt
     assert_same(look_again(pick), culled)
 
 
+@needs_gl
+def test_coarse_shapes_look_like_fine_ones(pick: CellVectorEnv, monkeypatch: pytest.MonkeyPatch):
+    coarse = pick.reset(seed=0)[0]
+    monkeypatch.setattr("shopfloor.envs.engine.cameras._COARSE_UP_TO", 32)
+    fine_env = perfect(PICK, 1, size=64)
+    fine = fine_env.reset(seed=0)[0]
+    assert fine_env.cell.cameras.model.nmeshface > 1.8 * pick.cell.cameras.model.nmeshface
+    for name in ("wrist", "cell"):
+        assert (np.abs(fine[f"{name}_rgb"].astype(int) - coarse[f"{name}_rgb"]) > 20).mean() < 0.01
+        assert (np.abs(fine[f"{name}_depth"] - coarse[f"{name}_depth"]) > 2e-3).mean() < 0.01
+    fine_env.close()
+
+
 # -- time, noise, rows ------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Index = NDArray[np.intp]
 Integers = NDArray[np.int64]
 
+# Up to so many pixels a side, round shapes are drawn with a third of their facets: 24 for a circle, which is within a
+# hundredth of its radius.
+_COARSE_UP_TO, _COARSE = 128, 1.0 / 3.0
 _OUT_OF_VIEW = 5  # a geom group that no cell uses and no picture shows
 _CORNERS = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
 _TO_OPENCV = np.diag([1.0, -1.0, -1.0])  # MuJoCo's cameras look along -z with y up
@@ -109,7 +112,7 @@ class CameraSuite:
         self.cell = cell
         self.rgbd = rgbd
         self.width, self.height = size
-        self.model = cell.render_model()
+        self.model = cell.render_model(_COARSE if max(size) <= _COARSE_UP_TO else 1.0)
         self.data = mujoco.MjData(self.model)
         self._views = [_View(c, self.model, cell.n, size, cell.timing.control_hz) for c in rgbd.cameras]
         names = [c.name for c in cell.task.channels if c.name in rgbd.replaces]

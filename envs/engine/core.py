@@ -15,6 +15,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from ...assets import shapes
 from ...errors import ShopfloorError
 from ..randomization import NOMINAL, SPLITS, Episodes, Randomizer, choose, loosen_bodies
 from ..randomization.sensor_errors import ChannelPlace
@@ -477,13 +478,17 @@ class BatchedCell:
         if self.cameras is not None:
             self.cameras.close()
 
-    def render_model(self) -> mujoco.MjModel:
+    def render_model(self, detail: float = 1.0) -> mujoco.MjModel:
         """The cell with visual geometry, of the same state layout as the physics model.
+
+        Args:
+            detail: share of the facets that round shapes have.
 
         Raises:
             ShopfloorError: if the two models differ in layout.
         """
-        model = self.task.cell(visual=True).compile()
+        with shapes.detail(detail):
+            model = self.task.cell(visual=True).compile()
         for size in ("nq", "nv", "nu", "na", "nbody", "njnt", "nsite", "nsensor"):
             ours, theirs = getattr(self.model, size), getattr(model, size)
             if ours != theirs:
