@@ -39,10 +39,10 @@ def throughput_page(document: Mapping[str, Any], env_ids: Sequence[str]) -> str:
         *(_line(row, row.get("measured", document["created_utc"][:10])) for row in document["rows"]),
         "",
     ]
-    lines += _cost_of_pictures(document["rows"])
     measured = {row["env_id"] for row in document["rows"]}
     if missing := [i.partition("/")[2] for i in env_ids if i not in measured]:
         lines += [f"Not measured yet: {', '.join(missing)}.", ""]
+    lines += _cost_of_pictures(document["rows"])
     return "\n".join(lines)
 
 
@@ -75,8 +75,12 @@ def _line(row: Mapping[str, Any], date: str) -> str:
     if row["steps_per_s"] is None:
         return f"| {name} | {env_id} | {row['n']} | not measured: the machine did not have its cores | | | | {date} |"
     shares = [s["steps_per_s"] / s["bound_per_s"] for s in row["samples"]]
-    bound = row["steps_per_s"] / row["share_of_bound"]
+    bound, share = row["steps_per_s"] / row["share_of_bound"], _share(row["share_of_bound"])
     return (
-        f"| {name} | {env_id} | {row['n']} | {row['steps_per_s']:,.0f} | {bound:,.0f} | {row['share_of_bound']:.2f} | "
-        f"{min(shares):.2f} – {max(shares):.2f} | {date} |"
+        f"| {name} | {env_id} | {row['n']} | {row['steps_per_s']:,.0f} | {bound:,.0f} | {share} | "
+        f"{_share(min(shares))} – {_share(max(shares))} | {date} |"
     )
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

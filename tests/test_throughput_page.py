@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shopfloor.benchmarks.page import PAGE, throughput_page
+from shopfloor.benchmarks.page import PAGE, PICTURES, throughput_page
 from shopfloor.benchmarks.throughput import RESULTS, merged, table
 from shopfloor.envs.registry import env_ids, event_driven_ids
 from shopfloor.errors import ShopfloorError
@@ -35,6 +35,20 @@ def test_what_was_not_measured_is_said():
     assert "not measured: the machine did not have its cores" in page
     assert "| CellVectorEnv | A-v0 | 64 | 800 | 1,000 | 0.80 | 0.80 – 0.80 | 2026-01-01 |" in page
     assert "Not measured yet: B-v0." in page
+
+
+def test_pictures_stand_beside_readings_of_as_many_rows():
+    def row(name: str, n: int, rate: float) -> dict[str, object]:
+        samples = [{"steps_per_s": rate, "bound_per_s": 1000.0}]
+        return {"name": name, "env_id": "shopfloor/A-v0", "n": n, "steps_per_s": rate, "share_of_bound": rate / 1000.0,
+                "samples": samples}  # fmt: skip
+
+    machine = {"cores": 2, "cpu": "a CPU", "mujoco": "3.17.0", "python": "3.11"}
+    document = {"machine": machine, "created_utc": "2026-01-01T00:00:00", "threads": 2,
+                "rows": [row("CellVectorEnv", 64, 900.0), row("CellVectorEnv", 8, 500.0), row(PICTURES, 8, 100.0)]}  # fmt: skip
+    assert "| A-v0 | 8 | 500 | 100 | 5.0 | 8.0 |" in throughput_page(document, ["shopfloor/A-v0"])
+    document["rows"] = document["rows"][:2]
+    assert "Cost of pictures" not in throughput_page(document, ["shopfloor/A-v0"])
 
 
 def test_rows_that_are_measured_again_take_the_place_of_theirs():
