@@ -62,7 +62,7 @@ def test_returns_are_discounted_sums_to_the_end_of_the_episode():
 def test_the_expert_drives_and_succeeds_and_its_actions_are_written_down(cloning_setup):
     _, learner, demonstrator = cloning_setup
     found = demonstrator.collect(learner, 160, 1.0, never)
-    assert found.expert_success == 1.0 and found.learner_success is None
+    assert found.teacher_success == 1.0 and found.learner_success is None
     assert found.steps.actions.shape == (8 * 160, 6) and found.steps.observations.dtype == np.float32
     assert np.abs(found.steps.actions).max() <= 1.0
     assert np.isfinite(found.steps.returns).mean() > 0.5
@@ -79,7 +79,7 @@ def test_actions_and_setpoints_are_inverse(cloning_setup):
 def test_the_expert_corrects_rows_that_the_learner_drives(cloning_setup):
     _, learner, demonstrator = cloning_setup
     found = demonstrator.collect(learner, 160, 0.5, never)
-    assert found.expert_success == 1.0 and found.learner_success is not None and found.learner_success < 1.0
+    assert found.teacher_success == 1.0 and found.learner_success is not None and found.learner_success < 1.0
     # the labels of the learner's rows are the expert's for the states in which they were written
     driven_by_learner = np.arange(8) >= 4
     actions = found.steps.actions.reshape(160, 8, -1)
@@ -232,4 +232,25 @@ def test_an_expert_that_knows_what_a_policy_cannot_see_is_refused(monkeypatch):
     monkeypatch.setattr(type(venv.env.cell.task), "expert", lambda self: Oracle())
     with pytest.raises(ShopfloorError, match=r"demonstrations\.steps: the expert of ArmReach knows"):
         make_demonstrator(config, venv)
+    venv.close()
+
+
+def test_an_oracle_teaches_where_a_task_has_one():
+    words = "--num-envs 4 --threads 1 --demonstrations.steps 40 --demonstrations.rounds 1 --ppo.batch_size 64"
+    config = load("weld_gap_fill", parse_overrides([*words.split(), "--ppo.n_steps", "16"]))
+    assert config.demonstrations.teacher == "oracle"
+    venv = CellVecEnv(make_cells(config, 4))
+    demonstrator = make_demonstrator(config, venv)
+    oracle, said = demonstrator.teacher, []
+    assert oracle.privileged and isinstance(oracle, type(venv.env.cell.task.oracle()))
+    act = oracle.act
+    oracle.act = lambda s, readings: said.append(act(s, readings)) or said[-1]
+    found = demonstrator.collect(make_learner(config, venv), 3, 0.5, never)
+    assert len(said) == 3 and found.teacher_success is None
+    np.testing.assert_allclose(venv.env.cell.setpoints(found.steps.actions[:4]), said[0], rtol=1e-5, atol=1e-5)
+    venv.close()
+    without = config_of("--demonstrations.teacher", "oracle")
+    venv = CellVecEnv(make_cells(without, 2))
+    with pytest.raises(ShopfloorError, match=r"demonstrations\.teacher: ArmReach has no oracle"):
+        make_demonstrator(without, venv)
     venv.close()

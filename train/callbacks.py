@@ -169,7 +169,7 @@ class TrainingCallback(BaseCallback):
         if self.stop.asked():
             raise TrainingStopped
 
-    def learn_from_expert(self, learner: Learner, demonstrator: Demonstrator) -> None:
+    def learn_from_teacher(self, learner: Learner, demonstrator: Demonstrator) -> None:
         """Warm-start a fresh learner; its first validation is due when PPO begins."""
         assert isinstance(learner, PPO)
         self.watch.enter("demonstrations")

@@ -1,4 +1,4 @@
-"""Behaviour cloning: an actor that does what the expert did, and a critic that knows what came of it.
+"""Behaviour cloning: an actor that does what the teacher did, and a critic that knows what came of it.
 
 PPO then goes on from there. What would undo the clone is an advantage estimated by a critic that is still wrong, so the
 critic is fitted to the returns of the demonstrations, and for the first `demonstrations.critic_steps` of PPO it learns
@@ -54,7 +54,7 @@ def warm_start(
             "demonstrations/steps": float(len(data.actions)),
             "demonstrations/action_error": error(learner, data),
         }
-        for driver, share in (("expert", found.expert_success), ("learner", found.learner_success)):
+        for driver, share in ((demonstrator.name, found.teacher_success), ("learner", found.learner_success)):
             if share is not None:
                 figures[f"demonstrations/{driver}_success_rate"] = share
         if number == settings.rounds - 1:
@@ -62,7 +62,7 @@ def warm_start(
         record(figures)
         drove = [
             f"{driver} {share:.0%}"
-            for driver, share in (("expert", found.expert_success), ("learner", found.learner_success))
+            for driver, share in ((demonstrator.name, found.teacher_success), ("learner", found.learner_success))
             if share is not None
         ]
         say(
@@ -81,11 +81,11 @@ def _finish(
 
 
 def fit_actor(learner: PPO, data: Demonstrations, settings: DemonstrationSection, check: Callable[[], None]) -> None:
-    """Bring the mean of the policy towards the expert's actions, or make its decisions likely.
+    """Bring the mean of the policy towards the teacher's actions, or make its decisions likely.
 
-    Least squares give the mean of what the expert does thereabouts. Where it switches, such as a gripper that closes or
-    a tip that goes down, nobody does what lies between, and its rare large steps outweigh the fine ones; least absolute
-    errors give the median, which is one of the two, and count fine steps too.
+    Least squares give the mean of what the teacher does thereabouts. Where it switches, such as a gripper that closes
+    or a tip that goes down, nobody does what lies between, and its rare large steps outweigh the fine ones; least
+    absolute errors give the median, which is one of the two, and count fine steps too.
     """
     distance = functional.l1_loss if settings.loss == "absolute" else functional.mse_loss
     observations, actions = _tensors(learner, data.observations), _tensors(learner, data.actions)
@@ -119,7 +119,7 @@ def fit_critic(learner: PPO, data: Demonstrations, settings: DemonstrationSectio
 
 
 def error(learner: PPO, data: Demonstrations) -> float:
-    """Root mean square of the deterministic policy's action less the expert's, in actions from -1 to 1; or the share
+    """Root mean square of the deterministic policy's action less the teacher's, in actions from -1 to 1; or the share
     of decisions that differ.
     """  # noqa: D205
     with torch.no_grad():

@@ -141,11 +141,14 @@ class SACSection:
 
 @dataclass(frozen=True)
 class DemonstrationSection:
-    """Learning from the task's scripted expert before PPO: behaviour cloning, in rounds (DAgger)."""
+    """Learning from a scripted teacher of the task before PPO: behaviour cloning, in rounds (DAgger)."""
 
+    teacher: Literal["expert", "oracle"] = option(
+        "expert", "who is asked: the task's expert, or its oracle, which knows what the policy cannot see"
+    )
     steps: int = option(0, "environment steps of a round of demonstrations; 0 for none")
-    rounds: int = option(1, "rounds; from the second on the learner drives some rows and the expert corrects")
-    beta: float = option(0.5, "share of rows that the expert drives in the second round; squared in the third, ...")
+    rounds: int = option(1, "rounds; from the second on the learner drives some rows and the teacher corrects")
+    beta: float = option(0.5, "share of rows that the teacher drives in the second round; squared in the third, ...")
     epochs: int = option(10, "passes over all demonstrations after a round")
     batch_size: int = option(512, "steps in a minibatch")
     learning_rate: Schedule = option(1e-3, "Adam's step size; a schedule runs anew in each fit")
@@ -195,7 +198,7 @@ class TrainConfig:
     network: NetworkSection = section(NetworkSection, "network")
     ppo: PPOSection = section(PPOSection, "PPO")
     sac: SACSection = section(SACSection, "SAC")
-    demonstrations: DemonstrationSection = section(DemonstrationSection, "learning from the expert")
+    demonstrations: DemonstrationSection = section(DemonstrationSection, "learning from demonstrations")
     evaluation: EvaluationSection = section(EvaluationSection, "validation")
     checkpoint: CheckpointSection = section(CheckpointSection, "checkpoints")
 

@@ -3,6 +3,10 @@
 The expert says at every step what it would do there; who drives a row, the expert or the learner, is another matter.
 Rows that the learner drives show where its own mistakes lead, and what the expert does about them (DAgger, Ross, Gordon
 and Bagnell 2011, https://arxiv.org/abs/1011.0686).
+
+The task's oracle can teach in its place. It knows what the policy cannot see, so that the clone learns the mean of what
+the oracle does where things look alike, and the observation has to tell machines apart (D. Chen, B. Zhou, V. Koltun and
+P. Krähenbühl, "Learning by cheating", CoRL 2019, https://arxiv.org/abs/1912.12294).
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ class Demonstrations:
 
     Attributes:
         observations: (k, width) in physical units, or a dictionary of such arrays, as the policy takes them.
-        actions: (k, size) what the expert does there, in [-1, 1]; or (k,) the numbers of what it decides there.
+        actions: (k, size) what the teacher does there, in [-1, 1]; or (k,) the numbers of what it decides there.
         returns: (k,) discounted sum of the rewards from there to the end of the episode, under whoever drove; NaN where
             the round was over before the episode. One that the time limit ends counts as ended.
     """
@@ -54,16 +58,16 @@ class Round:
 
     Attributes:
         steps: its demonstrations.
-        expert_success, learner_success: share of successful episodes by who drove; None where none ended.
+        teacher_success, learner_success: share of successful episodes by who drove; None where none ended.
     """
 
     steps: Demonstrations
-    expert_success: float | None
+    teacher_success: float | None
     learner_success: float | None
 
 
 class Demonstrator:
-    """Lets expert and learner drive the training environment and writes down what the expert would do.
+    """Lets teacher and learner drive the training environment and writes down what the teacher would do.
 
     Where actions are decisions, each row plays no more than one episode in a round: an expert that schedules plans its
     lots all at once, and one after another would cost it a hundred times as much.
@@ -71,33 +75,36 @@ class Demonstrator:
     Args:
         venv: the training environment, with its randomization.
         gamma: discount factor of returns.
+        teacher: who is asked, the task's "expert" or "oracle".
 
     Raises:
-        ShopfloorError: if the task has no expert, or one that knows what a policy cannot see.
+        ShopfloorError: if the task has no such teacher, or an expert that knows what a policy cannot see.
     """
 
-    def __init__(self, venv: CellVecEnv, gamma: float):
+    def __init__(self, venv: CellVecEnv, gamma: float, teacher: str = "expert"):
         self.venv = venv
         self.gamma = gamma
         self.cell = venv.env.cell
-        self.decides = bool(self.cell.task.decisions)
-        self.expert: Any = self.cell.task.expert()
-        if self.expert.privileged:
-            raise ShopfloorError(
-                f"demonstrations.steps: the expert of {type(self.cell.task).__name__} knows what a policy cannot see"
-            )
+        task, name = self.cell.task, type(self.cell.task).__name__
+        self.decides = bool(task.decisions)
+        self.name = teacher
+        self.teacher: Any = task.expert() if teacher == "expert" else task.oracle()
+        if self.teacher is None:
+            raise ShopfloorError(f"demonstrations.teacher: {name} has no {teacher}; let its expert teach")
+        if teacher == "expert" and self.teacher.privileged:
+            raise ShopfloorError(f"demonstrations.steps: the expert of {name} knows what a policy cannot see")
 
-    def collect(self, learner: PPO, steps: int, expert_share: float, check: Callable[[], None]) -> Round:
+    def collect(self, learner: PPO, steps: int, teacher_share: float, check: Callable[[], None]) -> Round:
         """One round from fresh episodes on.
 
         Args:
             learner: acts in the rows that it drives with its own exploration noise.
             steps: control steps of every row.
-            expert_share: share of the rows, the first ones, that the expert drives.
+            teacher_share: share of the rows, the first ones, that the teacher drives.
             check: called at every step; what it raises ends the round.
         """
         venv, rows = self.venv, np.arange(self.venv.num_envs)
-        by_expert = rows < round(expert_share * rows.size)
+        by_teacher = rows < round(teacher_share * rows.size)
         observation = venv.reset()
         self._begin(rows)
         observations, actions, rewards, ends = [], [], [], []
@@ -108,12 +115,12 @@ class Demonstrator:
             check()
             if not going.any():
                 break
-            action = self._expert_actions()
+            action = self._teacher_actions()
             lasting.append(going.copy())
             observations.append(observation)
             actions.append(action)
             driven = action
-            mine = by_expert & going
+            mine = by_teacher & going
             if not mine.all():
                 chosen = mine if self.decides else mine[:, None]
                 driven = np.where(chosen, action, self._learner_actions(learner, observation, step))
@@ -123,7 +130,7 @@ class Demonstrator:
             if done.any():
                 finished = np.flatnonzero(done & going)
                 for row in finished.tolist():
-                    outcomes[bool(by_expert[row])].append(infos[row]["is_success"])
+                    outcomes[bool(by_teacher[row])].append(infos[row]["is_success"])
                 if self.decides:
                     going[finished] = False
                 else:
@@ -134,13 +141,13 @@ class Demonstrator:
         return Round(data, _mean(outcomes[True]), _mean(outcomes[False]))
 
     def _begin(self, rows: NDArray[np.intp]) -> None:
-        self.expert.reset(self.cell if self.decides else self.cell.s, rows)
+        self.teacher.reset(self.cell if self.decides else self.cell.s, rows)
 
-    def _expert_actions(self) -> Any:
+    def _teacher_actions(self) -> Any:
         cell = self.cell
         if self.decides:
-            return self.expert.act(cell)[:, 0]
-        return cell.actions(self.expert.act(cell.s, cell.readings())).astype(np.float32)
+            return self.teacher.act(cell)[:, 0]
+        return cell.actions(self.teacher.act(cell.s, cell.readings())).astype(np.float32)
 
     def _learner_actions(self, learner: PPO, observation: Any, step: int) -> Any:
         policy: Any = learner.policy
@@ -155,12 +162,13 @@ class Demonstrator:
 
 
 def make_demonstrator(config: TrainConfig, venv: CellVecEnv) -> Demonstrator | None:
-    """The config's demonstrator; None where nothing is learned from the expert.
+    """The config's demonstrator; None where nothing is learned from demonstrations.
 
     Raises:
-        ShopfloorError: if the task has no expert to learn from.
+        ShopfloorError: if the task has no such teacher.
     """
-    return Demonstrator(venv, config.ppo.gamma) if config.demonstrations.steps else None
+    settings = config.demonstrations
+    return Demonstrator(venv, config.ppo.gamma, settings.teacher) if settings.steps else None
 
 
 def discounted_returns(rewards: NDArray[Any], ends: NDArray[np.bool_], gamma: float) -> Array:

@@ -143,7 +143,7 @@ def _learn(
         display.say(f"training {config.env.id} with {config.algorithm} in {run.path}")
         try:
             if checkpoint is None and demonstrator is not None:
-                callback.learn_from_expert(learner, demonstrator)
+                callback.learn_from_teacher(learner, demonstrator)
             learner.learn(
                 config.total_steps - learner.num_timesteps,
                 callback=callback,

@@ -45,12 +45,17 @@ def undercut(
 OVERLAP_MARGIN = 0.5  # mm that a toe may lie beyond the conduction width and still be fused by the pool
 
 
-def overlap(leg_1_mm: Array, leg_2_mm: Array, fused_mm: Array, offset_mm: Array) -> Array:
-    """Metal in mm that lies on a plate without being fused to it: a leg beyond the reach of the fused zone."""
+def overhang(leg_1_mm: Array, leg_2_mm: Array, fused_mm: Array, offset_mm: Array) -> Array:
+    """By how many mm a leg reaches beyond the fused zone; negative where it stays within."""
     reach = fused_mm / math.sqrt(2.0)
     shift = offset_mm / math.sqrt(2.0)
     over = np.maximum(leg_1_mm - (reach + shift), leg_2_mm - (reach - shift))
-    return np.maximum(over - OVERLAP_MARGIN, 0.0)
+    return over - OVERLAP_MARGIN
+
+
+def overlap(leg_1_mm: Array, leg_2_mm: Array, fused_mm: Array, offset_mm: Array) -> Array:
+    """Metal in mm that lies on a plate without being fused to it: a leg beyond the reach of the fused zone."""
+    return np.maximum(overhang(leg_1_mm, leg_2_mm, fused_mm, offset_mm), 0.0)
 
 
 # -- fusion ----------------------------------------------------------------------------------------------------------
@@ -68,15 +73,25 @@ def pool_cushion(deposit_mm2: Array, travel_mm_s: Array, travel_angle_deg: Array
     return size * (slow + down + pushed)
 
 
+def fillet_unfused(root_mm: Array, fused_mm: Array, offset_mm: Array) -> Array:
+    """By how many mm the root or a wall of a fillet falls short of being fused; negative where fusion is ample."""
+    wall = WALL_LEAST_MM - (fused_mm - math.sqrt(2.0) * np.abs(offset_mm)) / math.sqrt(2.0)
+    return np.maximum(ROOT_LEAST_MM - root_mm, wall)
+
+
 def fillet_lack_of_fusion(root_mm: Array, fused_mm: Array, offset_mm: Array) -> Array:
     """By how many mm the root or a wall of a fillet falls short of being fused."""
-    wall = WALL_LEAST_MM - (fused_mm - math.sqrt(2.0) * np.abs(offset_mm)) / math.sqrt(2.0)
-    return np.maximum(np.maximum(ROOT_LEAST_MM - root_mm, wall), 0.0)
+    return np.maximum(fillet_unfused(root_mm, fused_mm, offset_mm), 0.0)
+
+
+def groove_unfused(fused_mm: Array, opening_mm: Array, offset_mm: Array) -> Array:
+    """By how many mm the fused zone misses the edge of a groove that it has to cover; negative where it covers it."""
+    return 0.5 * opening_mm + np.abs(offset_mm) - 0.5 * fused_mm
 
 
 def groove_lack_of_fusion(fused_mm: Array, opening_mm: Array, offset_mm: Array) -> Array:
     """By how many mm the fused zone misses the edge of a groove that it has to cover."""
-    return np.maximum(0.5 * opening_mm + np.abs(offset_mm) - 0.5 * fused_mm, 0.0)
+    return np.maximum(groove_unfused(fused_mm, opening_mm, offset_mm), 0.0)
 
 
 # -- burn-through ----------------------------------------------------------------------------------------------------
@@ -89,9 +104,14 @@ SOUND_SHARE = 0.9  # of the thickness that may be molten under a fillet
 DROP_SHARE = 0.35  # of the thickness by which depth may exceed it before an unbacked root falls out
 
 
+def fillet_too_deep(depth_mm: Array, gap_mm: Array, thickness_mm: Array) -> Array:
+    """By how many mm the fused depth, at 45 degrees into the plate, exceeds what the plate carries; negative below."""
+    return depth_mm / math.sqrt(2.0) + 0.5 * gap_mm - SOUND_SHARE * thickness_mm
+
+
 def fillet_burn_through(depth_mm: Array, gap_mm: Array, thickness_mm: Array) -> Array:
     """By how many mm the fused depth, at 45 degrees into the plate, exceeds what the plate carries."""
-    return np.maximum(depth_mm / math.sqrt(2.0) + 0.5 * gap_mm - SOUND_SHARE * thickness_mm, 0.0)
+    return np.maximum(fillet_too_deep(depth_mm, gap_mm, thickness_mm), 0.0)
 
 
 def excess_root(through_mm: Array) -> Array:
@@ -99,8 +119,8 @@ def excess_root(through_mm: Array) -> Array:
     return 0.5 * np.maximum(through_mm, 0.0)
 
 
-def butt_burn_through(reach_mm: Array, gap_mm: Array, thickness_mm: Array) -> Array:
-    """By how many mm depth or gap exceed what surface tension holds over an open root.
+def butt_too_open(reach_mm: Array, gap_mm: Array, thickness_mm: Array) -> Array:
+    """By how many mm depth or gap exceed what surface tension holds over an open root; negative below.
 
     Args:
         reach_mm: depth of fusion from the plate's surface, gap included.
@@ -109,7 +129,12 @@ def butt_burn_through(reach_mm: Array, gap_mm: Array, thickness_mm: Array) -> Ar
     """
     deep = reach_mm - (1.0 + DROP_SHARE) * thickness_mm
     wide = gap_mm - SPAN_SHARE * CAPILLARY_MM
-    return np.maximum(np.maximum(deep, wide), 0.0)
+    return np.maximum(deep, wide)
+
+
+def butt_burn_through(reach_mm: Array, gap_mm: Array, thickness_mm: Array) -> Array:
+    """By how many mm depth or gap exceed what surface tension holds over an open root; see `butt_too_open`."""
+    return np.maximum(butt_too_open(reach_mm, gap_mm, thickness_mm), 0.0)
 
 
 # -- porosity --------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, 
 from .gap_fill_bench import Bench
 from .gap_fill_drawing import weld_drawing
 from .gap_fill_expert import GapFillExpert
+from .gap_fill_oracle import GapFillOracle
 from .gap_fill_table import qualify
 from .gap_fill_terms import BEHIND_MM, channels, start_terms
 from .gap_fill_work import TRAVEL_MM_S, TRIM_V, WEAVE_MM, make_work
@@ -133,6 +134,10 @@ class WeldGapFill(Task):
     def expert(self) -> GapFillExpert:
         """The procedure's table over the gap."""
         return GapFillExpert(qualify(self.work, self.quality_level))
+
+    def oracle(self) -> GapFillOracle:
+        """A table that was qualified on the machine at hand."""
+        return GapFillOracle(self.quality_level)
 
     # -- episode ----------------------------------------------------------------------------------------------
 

@@ -76,9 +76,10 @@ def measure(slices: Mapping[str, Quantities] | Slices, joint: Joint) -> dict[str
     return found
 
 
-def _rules(
+def rules_of(
     standard: Standard, joint: Joint, measured: Mapping[str, Array], without: Collection[str] = ()
 ) -> list[Rule]:
+    """Rules of a standard for a kind of joint whose quantities are measured, but for the numbers to leave out."""
     rules = [r for r in standard.rules if joint.kind in r.joints]
     unknown = set(without) - {r.number for r in standard.rules}
     if unknown:
@@ -132,7 +133,7 @@ def grade(
         without: ISO 6520-1 numbers to leave out, such as `FIT_UP`.
     """
     measured = measure(slices, joint)
-    return _grade(_rules(standard, joint, measured, without), standard, measured, _dimensions(joint, measured))
+    return _grade(rules_of(standard, joint, measured, without), standard, measured, _dimensions(joint, measured))
 
 
 def lasting(
@@ -150,7 +151,7 @@ def lasting(
     """
     measured = measure(slices, joint)
     dimensions = _dimensions(joint, measured)
-    rules = _rules(standard, joint, measured, without)
+    rules = rules_of(standard, joint, measured, without)
     kept = np.ones(measured["width_mm"].shape, dtype=bool)
     for lenient in standard.levels[-standard.grade(level) :]:
         for rule in rules:
@@ -199,7 +200,7 @@ def grade_welds(
         without: ISO 6520-1 numbers to leave out, such as `FIT_UP`.
     """
     measured = measure(slices, joint)
-    rules = _rules(standard, joint, measured, without)
+    rules = rules_of(standard, joint, measured, without)
     grades: NDArray[np.int8] = _grade(rules, standard, measured, _dimensions(joint, measured)).min(axis=1)
     for rule in rules:
         if rule.limits_length and (measured[rule.quantity] > MEASURABLE_MM).any():
@@ -312,7 +313,7 @@ def inspect(
     here: dict[str, Quantities] = {name: slices[name][row : row + 1, first:last] for name in _needed(joint)}
     one = joint.of(np.array([row]))
     measured = measure(here, one)
-    rules = _rules(standard, one, measured, without)
+    rules = rules_of(standard, one, measured, without)
     grades = np.full(last - first, len(standard.levels), dtype=np.int8)
     lines: list[Imperfection] = []
     for rule in rules:
