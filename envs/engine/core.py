@@ -9,7 +9,7 @@ import copy
 import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mujoco
 import numpy as np
@@ -17,15 +17,18 @@ from numpy.typing import NDArray
 
 from ...assets import shapes
 from ...errors import ShopfloorError
-from ..randomization import NOMINAL, SPLITS, Episodes, Randomizer, choose, loosen_bodies
+from ..randomization import NOMINAL, Episodes, Randomizer, choose, loosen_bodies
 from ..randomization.sensor_errors import ChannelPlace
 from ..randomness import MAX_SEED, KeyedRandom
-from ..sensing import POLICY, PRIVILEGED, RGBD, Channel, SensorSuite
+from ..sensing import POLICY, PRIVILEGED, RGBD, SensorSuite
 from ..sensing.camera import picture_size
-from .cameras import CameraSuite
+from .samples import sample_channel
 from .simulation import Simulation, compile_physics
 from .start import sample
 from .task import Array, RowIndex, Rows, Task
+
+if TYPE_CHECKING:
+    from .cameras import CameraSuite
 
 RUNNING, SUCCESS, TIME_LIMIT, PHYSICS_ERROR = "", "success", "time_limit", "physics_error"
 
@@ -144,8 +147,17 @@ class BatchedCell:
             t.name: np.zeros(n) if t.size == 1 else np.zeros((n, t.size)) for t in task.start
         }
         size = picture_size(camera_size)
-        # now and not with the first picture, so that a machine without OpenGL says so when the environment is made
-        self.cameras = CameraSuite(self, task.rgbd, size) if RGBD in groups and task.rgbd is not None else None
+        self.cameras = self._camera_suite(size) if RGBD in groups else None
+
+    def _camera_suite(self, size: tuple[int, int]) -> CameraSuite | None:
+        """What takes pictures, None for a task without cameras.
+
+        Made now and not with the first picture, so that a machine without OpenGL says so when the environment is made;
+        and imported here, since nothing else of a cell knows OpenGL.
+        """
+        from .cameras import CameraSuite
+
+        return None if self.task.rgbd is None else CameraSuite(self, self.task.rgbd, size)
 
     def _compile(self) -> mujoco.MjModel:
         spec = self.task.cell(visual=False)
@@ -494,35 +506,6 @@ class BatchedCell:
             if ours != theirs:
                 raise ShopfloorError(f"the cell's visual model has {size}={theirs}, its physics model {ours}")
         return model
-
-
-def sample_info(cell: BatchedCell) -> dict[str, NDArray[Any]]:
-    """The randomization of every row for `info`: split, spec, rejected draws and all values, (n,) or (n, size)."""
-    randomizer = cell.randomizer
-    if randomizer is None:
-        return {}
-    if randomizer.told is None:
-        values = {k: v[:, 0] if v.shape[1] == 1 else v for k, v in randomizer.values.items()}
-        told: dict[str, NDArray[Any]] = {
-            "split": _SPLITS[randomizer.split],
-            "spec": np.full(cell.n, randomizer.spec.hash, dtype=object),
-            "rejected": randomizer.rejected,
-            **values,
-        }
-        randomizer.told = told
-    return randomizer.told
-
-
-_SPLITS = np.array(SPLITS, dtype=object)
-
-
-def sample_channel(randomizer: Randomizer) -> Channel:
-    """The privileged channel that tells the values of all randomization terms."""
-    names = tuple(f"{t}.{c}" for t, cs in randomizer.component_names.items() for c in cs)
-    return Channel(
-        "randomization", len(names), "1", -100.0, 100.0, scale=1.0, group=PRIVILEGED, labels=names,
-        description="randomized values; the training range of each is -1 to 1",
-    )  # fmt: skip
 
 
 _RESULTS = ("reward", "success", "terminated", "truncated", "reason")

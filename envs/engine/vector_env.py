@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ...errors import ShopfloorError
 from .cameras import camera_parameters
-from .core import BatchedCell, Forced, as_seeds, sample_info
+from .core import BatchedCell, Forced, as_seeds
 from .rendering import RENDER_MODES, CellRenderer, HumanViewer, check_picture, check_render_mode
+from .samples import sample_info
 from .spaces import action_space, observation_groups, observation_space, observe, select_row
 from .task import Array, RowIndex, Task
 
