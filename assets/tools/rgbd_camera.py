@@ -17,7 +17,7 @@ WRIST_CAMERA, CELL_CAMERA = "wrist_camera", "cell_camera"  # of the model
 CAMERAS = (WRIST_CAMERA, CELL_CAMERA)
 WRIST_SIZE = (0.042, 0.042, 0.023)  # m, wide, high, deep
 CELL_SIZE = (0.124, 0.029, 0.026)  # m
-WRIST_BESIDE = 0.070  # m, from the flange's axis along its y, which points to the robot: jaws open along x
+WRIST_BESIDE = 0.070  # m, from the flange's axis along its y: jaws open along x, so that it looks between them
 WRIST_FOVY = 58.0  # deg
 PROFILE = 0.040  # m, side of the post's profile
 
