@@ -10,7 +10,7 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -376,11 +376,22 @@ def page(env_id: str) -> str:
         ("Episode end", _ends(task)),
         ("Metrics", metrics_section(task)),
         ("Arguments", "\n\n".join(filter(None, argument_parts))),
+        ("Other forms", forms_section(env_id, task)),
         ("Scripted policies", scripted_section(task)),
         ("Version history", history),
         ("References", "\n".join(f"- {reference}" for reference in task.references)),
     ]
     return compose(name, task, _overview(env_id, task, env), sections)
+
+
+def forms_section(env_id: str, task: Task) -> str:
+    """Pictures of the environment under other arguments, and how it is made with them."""
+    parts = []
+    for word, arguments in task.pictured.items():
+        given = ", ".join(f"{key}={value!r}".replace("'", '"') for key, value in arguments.items())
+        parts.append(f"![{title(env_id)}, {given}](../images/{title(env_id)}-{word}.png)")
+        parts.append(f'`gymnasium.make("{env_id}", {given})`')
+    return "\n\n".join(parts)
 
 
 def compose(name: str, task: Any, overview: str, sections: Sequence[tuple[str, str]]) -> str:
@@ -450,13 +461,23 @@ def pages() -> dict[str, str]:
     return {INDEX: index(), **out}
 
 
-def picture(env_id: str, path: Path) -> None:
+def pictures() -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Environment and arguments of every picture, by file name."""
+    out: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for env_id in env_ids():
+        out[f"{title(env_id)}.png"] = (env_id, {})
+        for word, arguments in make_task(env_id).pictured.items():
+            out[f"{title(env_id)}-{word}.png"] = (env_id, arguments)
+    return out | {f"{title(env_id)}.png": (env_id, {}) for env_id in event_driven_ids()}
+
+
+def picture(env_id: str, path: Path, arguments: Mapping[str, Any] | None = None) -> None:
     """Render an environment in the middle of the expert's work, small enough for a repository."""
     from PIL import Image
 
     from .docgen_event_driven import event_driven_picture
 
-    drawn = event_driven_picture(env_id) if env_id in event_driven_ids() else _picture(env_id)
+    drawn = event_driven_picture(env_id) if env_id in event_driven_ids() else _picture(env_id, arguments or {})
     image = Image.fromarray(np.asarray(drawn))
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, optimize=True)
@@ -464,10 +485,10 @@ def picture(env_id: str, path: Path) -> None:
         image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
-def _picture(env_id: str) -> Any:
+def _picture(env_id: str, arguments: Mapping[str, Any]) -> Any:
     from .envs.playback import Playback
 
-    play = Playback(make_task(env_id), "expert")
+    play = Playback(make_task(env_id, **arguments), "expert")
     for _ in range(play.cell.task.picture_steps):
         play.step()
     renderer = CellRenderer(play.cell, *PICTURE_SIZE)
@@ -508,9 +529,9 @@ def main(argv: Sequence[str]) -> int:
             print(f"{folder / name} written")
         else:
             print(f"{folder / name} belongs to no environment", file=sys.stderr)
-    for env_id in [*env_ids(), *event_driven_ids()]:
-        path = folder.parent / "images" / f"{title(env_id)}.png"
+    for name, (env_id, arguments) in pictures().items():
+        path = folder.parent / "images" / name
         if options.pictures or not path.exists():
-            picture(env_id, path)
+            picture(env_id, path, arguments)
             print(f"{path} rendered, {path.stat().st_size // 1000} kB")
     return 0

@@ -43,7 +43,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
         {"observation": ("policy", "privileged")},
         {"observation": "privileged"},
     ),
-    "shopfloor/WeldGapFill-v0": ({"joint": "lap"}, {"joint": "butt", "gas": "mix"}),
+    "shopfloor/WeldGapFill-v0": ({"joint": "lap"}, {"joint": "butt", "gas": "mix"}, {"robot": "arcmate100id"}),
     "shopfloor/WeldArcSense-v0": ({"pattern": "triangle", "robot": "arcmate100id"},),
     "shopfloor/WeldPositioner-v0": ({"part": "pipe", "robot": "arcmate100id"},),
     "shopfloor/WeldSeamTrack-v0": (

@@ -60,7 +60,7 @@ def test_a_check_finds_what_is_missing_changed_or_left_over(
 
 
 def test_writing_mends_what_a_check_finds(expected: dict[str, str], tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(docgen, "picture", lambda env_id, path: path.write_bytes(b""))
+    monkeypatch.setattr(docgen, "picture", lambda env_id, path, arguments: path.write_bytes(b""))
     folder = tmp_path / "environments"
     (tmp_path / "images").mkdir()
     assert docgen.main(["--out", str(folder)]) == 0
@@ -162,9 +162,9 @@ def test_the_index_links_every_page(expected: dict[str, str]) -> None:
         assert f"[{env_id.rpartition('/')[2]}]({docgen.title(env_id)}.md)" in expected[docgen.INDEX]
 
 
-@pytest.mark.parametrize("env_id", env_ids())
-def test_every_page_has_its_picture(env_id: str) -> None:
-    path = ROOT / "docs" / "images" / f"{docgen.title(env_id)}.png"
+@pytest.mark.parametrize("name", docgen.pictures())
+def test_every_page_has_its_pictures(name: str) -> None:
+    path = ROOT / "docs" / "images" / name
     with Image.open(path) as picture:
         assert picture.size == docgen.PICTURE_SIZE
     assert path.stat().st_size <= docgen.PICTURE_BYTES

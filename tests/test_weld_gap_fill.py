@@ -23,6 +23,7 @@ from shopfloor.envs.welding.process import WeldProcess
 from shopfloor.envs.welding.reserve import reserve
 from shopfloor.envs.welding.slices import Slices
 from shopfloor.envs.welding.steady import steady_bead
+from shopfloor.envs.welding.work_surface import POOL_MM
 from shopfloor.errors import ShopfloorError
 
 EXACT = {
@@ -317,10 +318,62 @@ def test_metal_of_an_episode_is_accounted_for() -> None:
     )
 
 
+# --- with a robot -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("joint", ["fillet", "butt"])
+def test_an_arm_leads_the_torch_and_the_part_lies_askew(joint: str) -> None:
+    turn = np.array([[0.1, 0.0], [0.0, 0.1], [0.1, -0.1]])
+    cell = BatchedCell(WeldGapFill(joint, robot="arcmate100id"), 3, 1)
+    task, s = cell.task, cell.s
+    for row in range(3):
+        cell.reset(
+            np.array([row]), np.array([3]), {**EXACT, "aim_error": 0.2, "ctwd_error": 0.5, "part_turn": turn[row]}
+        )
+    process = task.bench.process
+    rise = 0.0 if joint == "butt" else np.hypot(0.2, POOL_MM) - POOL_MM
+    np.testing.assert_allclose(s.aim, 0.2, atol=1e-3)
+    np.testing.assert_allclose(process.inputs["ctwd_mm"], task.work.ctwd_mm + 0.5 - rise, atol=1e-3)
+    feed = 0.5 * sum(task.work.feed_m_min)
+    for _ in range(40):
+        cell.step(np.tile([feed, 10.0, 0.0, 0.0], (3, 1)))
+    # servos lag by some hundredths of a second, and keep the speed
+    welded = process.travelled_mm
+    assert ((welded > 37.0) & (welded < 40.0)).all() and not task.bench.touched(s).any()
+    np.testing.assert_allclose(process.inputs["travel_mm_s"], 10.0, rtol=1e-2)
+    # over the length that was welded, a turn moves the aim by its yaw and the distance by its slope, leaning at 45 deg
+    yaw, slope = np.tan(np.radians(turn)).T * welded
+    lean = 0.0 if joint == "butt" else np.pi / 4
+    beside, above = s.wire_mm.T - np.array([[0.2], [0.5]])
+    np.testing.assert_allclose(beside, np.cos(lean) * yaw - np.sin(lean) * slope, atol=0.01)
+    np.testing.assert_allclose(above, -np.sin(lean) * yaw - np.cos(lean) * slope, atol=0.01)
+    np.testing.assert_array_equal(cell.readings("privileged")["aim"][:, 0], s.aim)
+
+
+def test_with_and_without_a_robot_a_policy_sees_and_does_the_same() -> None:
+    alone, led = WeldGapFill(), WeldGapFill(robot="ar1440")
+    assert alone.channels == led.channels and alone.make_action().terms == led.make_action().terms
+    assert "collision" in led.failure_texts and "collision" not in alone.failure_texts
+
+
+def test_rows_that_do_not_take_part_stay_as_they_are_with_a_robot() -> None:
+    cell = started(3, robot="ar1440")
+    action = np.tile([8.0, 6.0, 0.0, 1.0], (3, 1))
+    for _ in range(3):
+        cell.step(action)
+    before = cell.s.get_state()
+    cell.step(action, np.array([0, 2]))
+    after = cell.s.get_state()
+    for name in ("travelled_mm", "taught_mm", "along_mm", "wire_mm", "aim", "joint_reference", "inputs"):
+        np.testing.assert_array_equal(after[name][1], before[name][1], err_msg=name)
+    assert (after["travelled_mm"] > before["travelled_mm"]).tolist() == [True, False, True]
+
+
 def test_the_work_says_what_it_cannot_do() -> None:
     for kwargs, text in (
         ({"joint": "corner"}, "fillet, lap, butt"), ({"gas": "argon"}, "co2, mix"),
         ({"thickness_mm": 40.0}, "one pass"), ({"wire_mm": 3.0}, "wire diameter"), ({"quality_level": "A"}, "B, C, D"),
+        ({"robot": "scara"}, "ar1440, arcmate100id"),
     ):  # fmt: skip
         with pytest.raises(ShopfloorError, match=text):
             WeldGapFill(**kwargs)

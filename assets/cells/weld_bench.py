@@ -26,9 +26,9 @@ MARGIN = 0.020  # m of plate beyond either end of the seam
 BEAM_X, BEAM_Z = WORK_X - 0.36, TABLE_TOP + 0.30  # m, track of the carriage
 
 
-def bench_part(joint: str, thickness: float, length: float, gap: float = 0.001) -> Weldment:
-    """The part of a kind of joint; its seam is `MARGIN` longer than `length` at either end, m."""
-    whole = length + 2.0 * MARGIN
+def bench_part(joint: str, thickness: float, length: float, gap: float = 0.001, margin: float = MARGIN) -> Weldment:
+    """The part of a kind of joint; its seam is `margin` longer than `length` at either end, m."""
+    whole = length + 2.0 * margin
     if joint == "fillet":
         return tee(length=whole, base_thickness=thickness, web_thickness=thickness, web_height=0.08, gap=gap)
     if joint == "lap":

@@ -195,6 +195,7 @@ class Task(ABC):
         cameras: names of the cell's cameras, the default one first.
         rgbd: the cameras that a policy may see through, and what they replace; None for a task without.
         picture_steps: control steps of the expert before the picture of the documentation page.
+        pictured: arguments with which the page shows a picture more, by the word that its file is named with.
         versions: version history, "vN" -> what changed.
         references: literature and data sheets.
         process_state: row arrays (n, ...) of physics that the task integrates itself; a row in which one is not finite
@@ -219,6 +220,7 @@ class Task(ABC):
     cameras: tuple[str, ...] = ("overview",)
     rgbd: Rgbd | None = None
     picture_steps: int = 25
+    pictured: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     versions: ClassVar[Mapping[str, str]] = {}
     references: ClassVar[Sequence[str]] = ()
     process_state: tuple[str, ...] = ()

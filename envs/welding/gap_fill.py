@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from ...assets.cells import weld_cell
 from ...assets.cells.weld_bench import CAMERAS, weld_bench
 from ...errors import ShopfloorError
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
@@ -16,6 +18,7 @@ from .gap_fill_bench import Bench
 from .gap_fill_drawing import weld_drawing
 from .gap_fill_expert import GapFillExpert
 from .gap_fill_oracle import GapFillOracle
+from .gap_fill_robot import TIMESTEP_S, RobotBench, robot_cell
 from .gap_fill_table import qualify
 from .gap_fill_terms import BEHIND_MM, channels, start_terms
 from .gap_fill_work import TRAVEL_MM_S, TRIM_V, WEAVE_MM, make_work
@@ -51,12 +54,18 @@ class WeldGapFill(Task):
     is worth the same whenever it is welded. Were it paid for good ones, a critic that misjudges a little what the rest
     of the seam is worth would find speed in every step; and so would a discount for each step. Train without one.
 
+    Without a robot the torch is on a carriage that does what it is told, and nothing but the process is computed. With
+    one, an arm of the welding cell leads it along a taught path, over a part that does not lie quite as it was taught:
+    distance and aim come from where the arm has brought the torch, and wander along the seam. A collision ends the
+    episode. Actions and observations are the same, so that a policy of the one can be tried on the other.
+
     Args:
         joint: "fillet" for a T-fillet in horizontal position, "lap" or "butt" for sheet in flat position.
         thickness_mm: of the plates, 6 for a fillet and 3.2 for the others by default.
         wire_mm: diameter of the solid wire, 1.2 for a fillet and 1.0 for the others by default.
         gas: "co2" or "mix" (argon with 18 % CO2).
         quality_level: "B", "C" or "D" of ISO 5817, which the whole weld has to reach.
+        robot: a robot of the welding cell, "ar1440" or "arcmate100id", that carries the torch; None for a carriage.
     """
 
     title: ClassVar[str] = "welding machine fills a seam of varying gap to ISO 5817-C, set-points by laser preview"
@@ -67,8 +76,9 @@ class WeldGapFill(Task):
         "arc_out": f"the arc draws less than {ARC_OUT_A:g} A",
         "rejected": "the weld is complete and inspection grades it below the required level",
     }
-    cameras = CAMERAS
+    cameras: tuple[str, ...] = CAMERAS
     picture_steps = 250
+    pictured: ClassVar[Mapping[str, Mapping[str, Any]]] = {"robot": {"robot": "arcmate100id"}}
     versions: ClassVar[Mapping[str, str]] = {"v0": "first version"}
     references: ClassVar[tuple[str, ...]] = (
         "ISO 5817:2014, ISO 6520-1: imperfections in fusion-welded joints and their quality levels",
@@ -107,12 +117,20 @@ class WeldGapFill(Task):
         wire_mm: float | None = None,
         gas: str = "co2",
         quality_level: str = "C",
+        robot: str | None = None,
     ):
+        if robot is not None and robot not in weld_cell.WELDERS:
+            raise ShopfloorError(f"robot must be None or one of {', '.join(weld_cell.WELDERS)}, got {robot!r}")
         if quality_level not in ISO_5817.levels:
             raise ShopfloorError(f"quality_level must be one of {', '.join(ISO_5817.levels)}, got {quality_level!r}")
         self.work = make_work(joint, thickness_mm, wire_mm, gas)
         self.quality_level = quality_level
-        self.start = start_terms()
+        self.robot = robot
+        self.start = start_terms(robot is not None)
+        if robot is not None:
+            self.timing = replace(self.timing, timestep_s=TIMESTEP_S)
+            self.cameras = ("seam", *(name for name in weld_cell.CAMERAS if name != "seam"))
+            self.failure_texts = {**self.failure_texts, "collision": "torch, arm or cable touched something"}
         self.channels = channels(self.work, SEAM_MM)
         self.success_text = f"the whole seam is welded and inspection grades it ISO 5817-{quality_level} or better"
         self._needed = ISO_5817.grade(quality_level)
@@ -120,7 +138,9 @@ class WeldGapFill(Task):
     # -- declaration ------------------------------------------------------------------------------------------
 
     def cell(self, visual: bool) -> mujoco.MjSpec:
-        """A welding carriage on its track beside the joint."""
+        """A welding carriage on its track beside the joint, or the welding cell of a robot."""
+        if self.robot is not None:
+            return robot_cell(self.work, self.robot, SEAM_MM, visual)
         return weld_bench(
             joint=self.work.kind, thickness=1e-3 * self.work.thickness_mm, length=1e-3 * SEAM_MM,
             timestep=self.timing.timestep_s, visual=visual,
@@ -143,7 +163,8 @@ class WeldGapFill(Task):
 
     def allocate(self, s: Rows) -> None:
         """Build the welding of all rows and what adds up over a weld."""
-        self.bench = Bench(s, self.work, SEAM_MM)
+        robot = self.robot
+        self.bench = Bench(s, self.work, SEAM_MM) if robot is None else RobotBench(s, self.work, SEAM_MM, robot)
         s.welder = self.bench
         self._first_slice = np.arange(s.n) * self.bench.process.slices.count
         for name in (
@@ -162,7 +183,6 @@ class WeldGapFill(Task):
             getattr(s, name)[rows] = 0.0
         s.least_throat[rows] = 1e3
         s.weld_time[rows] = np.nan
-        s.sim.qpos[rows, 0] = 0.0
 
     def measure(self, s: Rows) -> None:
         """Nothing beyond what the process keeps: all of it is about the step, not its end."""
@@ -214,6 +234,7 @@ class WeldGapFill(Task):
             "burn_through": s.hole > 0.0,
             "arc_out": (s.time_s > ARC_OUT_S) & (self.bench.process.arc.mean_current_a < ARC_OUT_A),
             "rejected": (s.complete > 0.0) & (s.grade < self._needed),
+            **({} if self.robot is None else {"collision": self.bench.touched(s)}),
         }
 
     # -- observations -----------------------------------------------------------------------------------------
@@ -292,8 +313,7 @@ class WeldGapFill(Task):
 
     def reward_failure(self, s: Rows) -> Array:
         """What is not welded when the episode fails."""
-        failures = self.failures(s)
-        failed = failures["burn_through"] | failures["arc_out"] | failures["rejected"]
+        failed = np.logical_or.reduce(list(self.failures(s).values()))
         slices = self.bench.process.slices
         return failed * (1.0 - slices.frozen / slices.count)
 
@@ -335,7 +355,7 @@ class WeldGapFill(Task):
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The bead as far as it is laid, and the arc."""
-        return weld_drawing(self.bench.process, row, self.work)
+        return weld_drawing(self.bench, row)
 
 
 _FIGURES = ("throat_mm", "gap_mm", "heat_kj_mm", "deposit_mm2", "t85_s", "burn_through_mm")

@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...assets.cells.weld_bench import bench_part, seam_frame
 from ..engine.task import Rows
 from ..randomness import episode_key
 from .gap_fill_fit_up import FitUp
 from .gap_fill_work import MM_S_PER_M_MIN, Work
+from .joint import BUTT
 from .process import WeldProcess
+from .seam_frame import SeamFrames
 
 Array = NDArray[np.float64]
 RowIndex = NDArray[np.intp]
+
+ARC_MM = 2.0  # over the root, where a picture shows the arc
 
 
 class Bench:
@@ -25,6 +30,8 @@ class Bench:
         process: the weld.
         fit_up: the gaps.
         deposit_factor: (n,) metal that arrives over metal that the set-points promise.
+        part: what lies on the table.
+        root, along, out: beginning of its seam, direction of welding and direction out of the joint, world, m.
     """
 
     def __init__(self, s: Rows, work: Work, length_mm: float):
@@ -41,6 +48,11 @@ class Bench:
         self.fit_up = FitUp(s.n, length_mm, work.gap_mm, s.new)
         for name in ("feed_slip", "distance_error", "aim", "plate", "deposit_factor"):
             s.new(name)
+        self.part = bench_part(work.kind, 1e-3 * work.thickness_mm, 1e-3 * length_mm)
+        root, along, out = seam_frame(self.part)
+        if work.kind == BUTT:  # the cap is laid on the upper side
+            root = root + np.array([0.0, 0.0, 1e-3 * work.thickness_mm])
+        self.root, self.along, self.out = root, along, out
 
     def begin(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
         """New plates and the machine of this episode."""
@@ -62,6 +74,11 @@ class Bench:
         ):  # fmt: skip
             x[name][rows] = value
         process.arc.ignite(rows, x["ctwd_mm"][rows])
+        self.stand(s, rows, params)
+
+    def stand(self, s: Rows, rows: RowIndex, params: Mapping[str, Array]) -> None:
+        """The carriage at the beginning of the seam."""
+        s.sim.qpos[rows, 0] = 0.0
 
     def weld(self, s: Rows, rows: RowIndex | None) -> None:
         """One control step under the set-points in force; rows that do not take part stay as they are."""
@@ -73,9 +90,9 @@ class Bench:
         x = process.inputs
         x["wire_feed_mm_s"][:] = MM_S_PER_M_MIN * feed * (1.0 - s.feed_slip)
         x["voltage_v"][:] = self.work.source_voltage(feed, trim)
-        x["travel_mm_s"][:] = travel
+        x["travel_mm_s"][:] = self.lead(s, travel, rows)
         x["weave_mm"][:] = weave
-        x["gap_mm"][:] = self.fit_up.at(process.travelled_mm + 0.5 * dt * travel)
+        x["gap_mm"][:] = self.fit_up.at(process.travelled_mm + 0.5 * dt * x["travel_mm_s"])
         first = np.flatnonzero(s.step == 0)
         if first.size:
             process.run_on(first)
@@ -84,6 +101,24 @@ class Bench:
             array[idle] = values
         self.move(s)
 
+    def lead(self, s: Rows, travel_mm_s: Array, rows: RowIndex | None) -> Array:
+        """Move the torch of `rows` through the step; returns the speed (n,) along the seam that comes of it."""
+        return travel_mm_s
+
     def move(self, s: Rows) -> None:
         """Put the carriage where the arc is."""
         s.sim.qpos[:, 0] = 1e-3 * self.process.travelled_mm
+
+    def touched(self, s: Rows) -> NDArray[np.bool_]:
+        """Rows (n,) in which something has touched something that it should not: none, the carriage is on its track."""
+        return np.zeros(s.n, dtype=bool)
+
+    def frames(self, row: int, s_mm: Array) -> SeamFrames:
+        """Section frames of one row's seam at places (k,), where the bead lies; for pictures."""
+        axes = (np.broadcast_to(v, (s_mm.size, 3)) for v in (self.along, np.cross(self.along, self.out), self.out))
+        return SeamFrames(self.root + 1e-3 * s_mm[:, None] * self.along, *axes)
+
+    def wire(self, row: int) -> tuple[Array, Array]:
+        """Where the wire of one row meets the work and where it points, (3,) and (3,); for pictures."""
+        laid_mm = float(self.process.travelled_mm[row])
+        return self.root + 1e-3 * laid_mm * self.along + 1e-3 * ARC_MM * self.out, -self.out

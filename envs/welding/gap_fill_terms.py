@@ -15,8 +15,8 @@ from .joint import BUTT
 BEHIND_MM = 15.0  # place of the trailing profile behind the arc
 
 
-def start_terms() -> tuple[Term, ...]:
-    """What varies from seam to seam, and from machine to machine."""
+def start_terms(robot: bool = False) -> tuple[Term, ...]:
+    """What varies from seam to seam, and from machine to machine; with a robot, how the part lies as well."""
 
     def error(name: str, sigma: float, unit: str, text: str) -> Term:
         return Normal(name, -3.0 * sigma, 3.0 * sigma, unit, 1, text)
@@ -37,6 +37,8 @@ def start_terms() -> tuple[Term, ...]:
         error("ctwd_error", 0.2, "mm", "contact tip further from the work than the procedure says"),
         error("aim_error", 0.1, "mm", "arc beside the root, towards the standing or upper plate"),
         Uniform("plate_temperature", 15.0, 30.0, "degC", description="of the plates before the weld"),
+        *((Uniform("part_turn", -0.1, 0.1, "deg", 2, "turn of the part from the taught path: about the vertical, "
+                   "which moves the aim along the seam, and uphill, which moves the distance"),) if robot else ()),
     )  # fmt: skip
 
 

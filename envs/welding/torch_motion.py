@@ -90,6 +90,7 @@ class Torch:
         self.ctrl = s.sim.ids("actuator", self.arm.joints)
         self.chain = SerialChain(s.sim.model, self.arm.joints, self.site)
         self.low, self.high = np.asarray(self.arm.low), np.asarray(self.arm.high)
+        self._joint_step = np.asarray(self.arm.velocity) * s.timing.control_dt
 
     def approach(self, home: Array, position: Array, tangent: Array) -> Array:
         """Configuration (dof,) with the torch over a seam at `position` (3,), from `home`; for `place`.
@@ -118,6 +119,23 @@ class Torch:
         angles = self.chain.solve(np.broadcast_to(near, (rows.size, self.arm.dof)), target, rotation, iterations=5)
         s.sim.qpos[np.ix_(rows, self.qpos)] = angles
         s.sim.ctrl[np.ix_(rows, self.ctrl)] = angles
+
+    def follow(self, s: Rows, correction_mm: Array, rows: RowIndex | None) -> None:
+        """Let the servos of `rows` (None for all) follow to `taught_mm` on the path, through one control step.
+
+        Args:
+            s: rows, with `taught_mm` and the joint set-points of the last step, `joint_reference` (n, dof).
+            correction_mm: (n, 2) beside the path, lateral and height.
+            rows: that move.
+        """
+        target, rotation = self.pose(self.path.at(s.taught_mm), correction_mm)
+        wanted = self.chain.solve(s.joint_reference, target, rotation)
+        start = s.joint_reference.copy()
+        step = np.minimum(np.maximum(wanted - start, -self._joint_step), self._joint_step)
+        s.joint_reference[...] = np.minimum(np.maximum(start + step, self.low), self.high)
+        commands = np.repeat(s.sim.ctrl[:, None, :], s.timing.substeps, axis=1)
+        commands[:, :, self.ctrl] = ramp(start, s.joint_reference, s.timing.substeps)
+        s.sim.follow(commands if rows is None else commands[rows], rows)
 
     def pose(self, frames: SeamFrames, correction_mm: Array) -> tuple[Array, Array]:
         """Position (k, 3) and rotation (k, 3, 3) of the TCP: x lateral, y against the tangent, z along the wire."""
@@ -192,7 +210,6 @@ class TorchMotion:
         """
         self.torch.bind(s)
         self._limiter = MotionLimiter(self.motion, s.timing.control_dt)
-        self._joint_step = np.asarray(self.torch.arm.velocity) * s.timing.control_dt
         for name, shape in (
             ("taught_mm", ()), ("travel_mm_s", ()), ("correction_rate_mm_s", (2,)), ("correction_acceleration", (2,)),
             ("weave_phase", ()), ("weave_mm", ()), ("joint_reference", (self.torch.arm.dof,)),
@@ -226,11 +243,4 @@ class TorchMotion:
             s.weave_mm[...] = self.weave.lateral_mm(s.weave_phase)
             at = at.copy()
             at[:, 0] += s.weave_mm
-        target, rotation = self.torch.pose(self.torch.path.at(s.taught_mm), at)
-        wanted = self.torch.chain.solve(s.joint_reference, target, rotation)
-        start = s.joint_reference.copy()
-        step = np.minimum(np.maximum(wanted - start, -self._joint_step), self._joint_step)
-        s.joint_reference[...] = np.minimum(np.maximum(start + step, self.torch.low), self.torch.high)
-        commands = np.repeat(s.sim.ctrl[:, None, :], s.timing.substeps, axis=1)
-        commands[:, :, self.torch.ctrl] = ramp(start, s.joint_reference, s.timing.substeps)
-        s.sim.follow(commands if rows is None else commands[rows], rows)
+        self.torch.follow(s, at, rows)
