@@ -225,6 +225,22 @@ def test_aim_moves_legs_and_costs_the_root() -> None:
     assert not missed[4:9].any() and missed[0] and missed[-1]
 
 
+def test_an_arc_beside_a_butt_joint_leaves_the_root_of_the_far_edge_unfused() -> None:
+    offset = np.linspace(-1.5, 1.5, 13)
+    steady = {"thickness": 3.2, "current": 140.0, "terminal": 20.0, "travel": 45 / 6, "ctwd": 15.0, "gap_mm": 1.1}
+    process = weld(13, "butt", offset_mm=offset, **steady)
+    root = middle(process, "root_mm")
+    np.testing.assert_allclose(root, root[::-1], atol=1e-6)
+    assert (np.diff(root[:7]) > 0.0).all()
+    # over the middle the root is fused, half a wire beside it costs a few tenths, and a whole wire the far edge
+    missing = middle(process, "incomplete_root_mm")
+    assert missing[6] == 0.0 and 0.1 < root[6] - root[8] < 0.4 and missing[0] > 0.4
+    # what hangs through does so under the arc, wherever that is
+    np.testing.assert_allclose(middle(process, "excess_root_mm"), middle(process, "excess_root_mm")[6], atol=1e-6)
+    woven = middle(weld(13, "butt", offset_mm=offset, weave_mm=1.0, **steady), "root_mm")
+    assert woven[6] - woven[8] < root[6] - root[8]
+
+
 def test_gravity_pulls_the_lower_leg() -> None:
     flat = weld(1, thickness=12.0, current=320.0, terminal=33.0, travel=5.4)
     tilted = weld(1, thickness=12.0, current=320.0, terminal=33.0, travel=5.4, roll_deg=45.0)

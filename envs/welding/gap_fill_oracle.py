@@ -10,6 +10,7 @@ from .arc import Parameters
 from .gap_fill_bench import Bench
 from .gap_fill_work import MM_S_PER_M_MIN, TRAVEL_MM_S, WEAVE_MM
 from .inspection import FIT_UP
+from .joint import BUTT, FILLET, LAP
 from .reserve import reserve
 from .steady import steady_bead
 
@@ -18,9 +19,11 @@ RowIndex = NDArray[np.intp]
 
 KNOTS = 9  # gaps for which settings are sought
 FEEDS, SPEEDS = 10, 30
-# Reserve in steps that is given up for a speed e times as high, and the spread of reserve over which settings are
-# averaged: the mean of good settings lies within them and moves with the machine, where the best of a grid jumps.
-SPEED_WORTH, SPREAD = 0.5, 0.15
+# Reserve in steps that is given up for a speed e times as high. A fillet over a wide gap has none to give; sheet has.
+SPEED_WORTH = {FILLET: 0.5, LAP: 3.0, BUTT: 3.0}
+# Spread of reserve over which settings are averaged: the mean of good ones lies within them and moves with the machine,
+# where the best of a grid jumps.
+SPREAD = 0.15
 AHEAD_MM = (0.0, 3.0, 6.0)  # places of which the widest gap counts
 WEAVE = 0.5 * WEAVE_MM
 ROWS_AT_ONCE = 16
@@ -79,7 +82,7 @@ class GapFillOracle:
                 "offset_mm": s.aim[owner], "gap_mm": gap, "roll_deg": work.roll_deg, "plate_c": s.plate[owner],
             },
         )  # fmt: skip
-        merit = reserve(slices, joint, self.level, FIT_UP)[:, 0] + SPEED_WORTH * np.log(speed)
+        merit = reserve(slices, joint, self.level, FIT_UP)[:, 0] + SPEED_WORTH[work.kind] * np.log(speed)
         merit = merit.reshape(rows.size, KNOTS, -1)
         weight = np.exp((merit - merit.max(axis=2, keepdims=True)) / SPREAD)
         weight /= weight.sum(axis=2, keepdims=True)

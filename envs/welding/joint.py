@@ -44,6 +44,11 @@ class Joint:
     shape_thick: Array
     backed: bool = False
 
+    @property
+    def bevel_mm(self) -> Array:
+        """Depth of the groove from the plate's surface (n,), 0 between square edges."""
+        return np.where(self.groove_deg > 0.0, np.maximum(self.thickness_mm - self.root_face_mm, 0.0), 0.0)
+
     def of(self, rows: NDArray[np.intp]) -> Joint:
         """The same joint for a selection of rows (m,)."""
         return Joint(

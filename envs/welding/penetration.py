@@ -10,7 +10,8 @@ Journal 32, 1953. The factor and the extension's exponent are those of a publish
 replicates scatter.
 
 Heuristics, without a data set of their own: gas, torch angle, weave and slope of the seam, heat returned by the back of
-thin plates, the reach into an open gap, and the share of the depth that reaches past the corner of a fillet.
+thin plates, the reach into an open gap, the front of fusion at its edges, and the share of the depth that reaches past
+the corner of a fillet.
 """
 
 from __future__ import annotations
@@ -66,6 +67,25 @@ def back_face_factor(relative_thickness: Array) -> Array:
 def gap_depth(gap_mm: Array) -> Array:
     """By how many mm an open gap lets arc and metal reach deeper between two square edges."""
     return GAP_REACH * gap_mm
+
+
+def edge_share(gap_mm: Array, fused_mm: Array, offset_mm: Array, amplitude_mm: Array) -> Array:
+    """Share of the reach under the arc that is left at the edge of an open root that lies further from it.
+
+    The front of fusion is taken as a parabola as wide as the fused zone at the surface. With the arc over the middle
+    both edges are reached alike, which is what `gap_depth` counts; an arc beside it reaches one of them less deep.
+
+    Args:
+        gap_mm: between the edges.
+        fused_mm: width fused at the surface.
+        offset_mm: lateral miss of the arc.
+        amplitude_mm: of a weave, which passes the middle even when its own middle misses it.
+    """
+    half = 0.5 * np.maximum(fused_mm, 1e-3)
+    miss = np.maximum(np.abs(offset_mm) - 0.5 * amplitude_mm, 0.0)
+    near = np.minimum(0.5 * gap_mm / half, 0.9)
+    far = np.minimum(near + miss / half, 1.0)
+    return (1.0 - far * far) / (1.0 - near * near)
 
 
 def root_depth(depth_mm: Array, offset_mm: Array, amplitude_mm: Array) -> Array:

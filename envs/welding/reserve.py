@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from . import bead, defects
+from . import bead, defects, penetration
 from .inspection import Quantities, measure, rules_of
 from .iso5817 import ISO_5817
 from .joint import BUTT, Joint
@@ -47,13 +47,13 @@ def signed(slices: Mapping[str, Quantities], joint: Joint) -> dict[str, Array]:
     thickness, offset, gap = joint.thickness_mm[:, None], of("offset_mm"), of("gap_mm")
     fused, depth = of("fused_mm"), of("penetration_mm")
     if joint.kind == BUTT:
-        through = of("root_mm")
         _, opening = bead.groove_area(gap, thickness, joint.groove_deg[:, None], joint.root_face_mm[:, None])
         found["lack_of_fusion_mm"] = defects.groove_unfused(fused, opening, offset)
-        found["incomplete_root_mm"] = -through
+        found["incomplete_root_mm"] = -of("root_mm")
         found["underfill_mm"] = of("underfill_mm") - of("reinforcement_mm")
         if not joint.backed:
-            found["burn_through_mm"] = defects.butt_too_open(through + thickness, gap, thickness)
+            reach = depth + joint.bevel_mm[:, None] + penetration.gap_depth(gap)
+            found["burn_through_mm"] = defects.butt_too_open(reach, gap, thickness)
         return found
     found["lack_of_fusion_mm"] = defects.fillet_unfused(of("root_mm"), fused, offset)
     found["overlap_mm"] = defects.overhang(of("leg_1_mm"), of("leg_2_mm"), fused, offset)

@@ -146,14 +146,14 @@ def _butt(m: Means, joint: Joint, depth: Array, fused: Array) -> tuple[bead.Sect
     gap, offset, thickness = m["gap_mm"], m["offset_mm"], joint.thickness_mm
     groove, opening = bead.groove_area(gap, thickness, joint.groove_deg, joint.root_face_mm)
     section = bead.butt_section(m.deposit_mm2, groove, opening, fused, thickness)
-    bevelled = np.where(joint.groove_deg > 0.0, np.maximum(thickness - joint.root_face_mm, 0.0), 0.0)
-    reach = depth + bevelled + penetration.gap_depth(gap)
-    through = reach - thickness
+    reach = depth + joint.bevel_mm + penetration.gap_depth(gap)
+    # what hangs through does so under the arc; a root is fused where both of its edges are
+    through = reach * penetration.edge_share(gap, fused, offset, m["weave_mm"]) - thickness
     open_root = 0.0 if joint.backed else 1.0
     return section, {
         "root_mm": through,
         "lack_of_fusion_mm": defects.groove_lack_of_fusion(fused, opening, offset),
         "incomplete_root_mm": np.clip(-through, 0.0, thickness),
-        "excess_root_mm": open_root * defects.excess_root(through),
+        "excess_root_mm": open_root * defects.excess_root(reach - thickness),
         "burn_through_mm": open_root * defects.butt_burn_through(reach, gap, thickness),
     }

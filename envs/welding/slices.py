@@ -36,7 +36,9 @@ QUANTITIES: Mapping[str, Quantity] = {
     "toe_angle_deg": Quantity("deg", "smallest angle between face and plate, through the air"),
     "fused_mm": Quantity("mm", "width fused at the plate's surface"),
     "penetration_mm": Quantity("mm", "depth of fusion under the arc"),
-    "root_mm": Quantity("mm", "fusion past the corner of a fillet; past the back of a butt weld, if positive"),
+    "root_mm": Quantity(
+        "mm", "fusion past the corner of a fillet; past the back of a butt weld at its worse edge, if positive"
+    ),
     "undercut_mm": Quantity("mm", "depth along the toe"),
     "overlap_mm": Quantity("mm", "metal on the plate that is not fused to it"),
     "lack_of_fusion_mm": Quantity("mm", "by how much root or wall falls short of being fused"),
