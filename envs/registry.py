@@ -42,6 +42,7 @@ TASKS: dict[str, str | type[Task]] = {
     "WeldPositioner-v0": "welding.positioner:WeldPositioner",
     "WeldSeamTrack-v0": "welding.seam_track:WeldSeamTrack",
     "WeldTouchSense-v0": "welding.touch_sense:WeldTouchSense",
+    "WeldUCell-v0": "welding.u_cell:WeldUCell",
 }
 
 
@@ -299,4 +300,5 @@ MAX_STEPS: dict[str, int] = {
     "WeldPositioner-v0": 650,
     "WeldSeamTrack-v0": 650,
     "WeldTouchSense-v0": 100,
+    "WeldUCell-v0": 900,
 }

@@ -398,6 +398,7 @@ def u_cell(
     wall_thickness: float = 0.012,
     stiffener_thickness: float = 0.011,
     stiffener_height: float = 0.150,
+    stiffener_length: float | None = None,
     scallop: float = 0.045,
     gap: float = 0.0,
     tacks: Sequence[Tack] = (),
@@ -405,27 +406,31 @@ def u_cell(
     """U-cell of a double hull: floor plate, two longitudinals and a transverse, open towards -x and upwards.
 
     Seams: "right", "end" and "left" are the fillets on the floor, one after the other; "up_right" and "up_left" the
-    vertical ones, upwards; "stiffener" goes along the flat bar on the floor and round its free end.
+    vertical ones, upwards; "stiffener" goes along the flat bar on the floor and round its free end. The bar reaches the
+    transverse over its scallop.
 
     Origin: on the floor, in the middle.
 
     Args:
         length, width, height: clear inside, m.
         floor_thickness, wall_thickness, stiffener_thickness, stiffener_height: m.
-        scallop: cut-out between the stiffener and the transverse, m.
+        stiffener_length: of its foot, from the free end to the scallop, m; default to a quarter of the cell.
+        scallop: width and height of the cut-out between the stiffener's foot and the transverse, m.
         gap: under walls and stiffener, m.
         tacks: on these seams.
     """
     _positive("u_cell", length=length, width=width, height=height, floor_thickness=floor_thickness)
     _positive("u_cell", wall_thickness=wall_thickness, stiffener_thickness=stiffener_thickness)
     x, y, t, s = 0.5 * length, 0.5 * width, wall_thickness, 0.5 * stiffener_thickness
-    free, far = -0.25 * length, x - scallop
+    far = x - scallop
+    free = -0.25 * length if stiffener_length is None else far - stiffener_length
     solids = [
         block("floor", (-x, -y - t, -floor_thickness), (x + t, y + t, 0.0)),
-        block("longitudinal_right", (-x, -y - t, gap), (x + t, -y, gap + height)),
-        block("longitudinal_left", (-x, y, gap), (x + t, y + t, gap + height)),
-        block("transverse", (x, -y, gap), (x + t, y, gap + height)),
-        _flat_bar("stiffener", (free, far), stiffener_thickness, stiffener_height, gap),
+        block("longitudinal_right", (-x, -y - t, gap), (x + t, -y, gap + height), "shop_primer"),
+        block("longitudinal_left", (-x, y, gap), (x + t, y + t, gap + height), "shop_primer"),
+        block("transverse", (x, -y, gap), (x + t, y, gap + height), "shop_primer"),
+        _flat_bar("stiffener", (free, far), stiffener_thickness, scallop, gap),
+        _flat_bar("stiffener_web", (free, x), stiffener_thickness, stiffener_height - scallop, gap + scallop),
     ]
     right, left, back = (0.0, 1.0, 0.0), (0.0, -1.0, 0.0), (-1.0, 0.0, 0.0)
     a, b, c, d = (-x, -y, 0.0), (x, -y, 0.0), (x, y, 0.0), (-x, y, 0.0)

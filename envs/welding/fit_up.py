@@ -6,7 +6,7 @@ contacts and pictures all see the row's part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,7 +124,7 @@ class FitUp:
         self._body = sim.id("body", name)
         self._walls = sim.ids("geom", [f"{name}_{prefix}_{k}" for k in range(plates.pieces)])
         self._tacks = sim.ids("geom", [f"{name}_tack_{k}" for k in range(plates.tacks)])
-        self._fields = {field: sim.field(field) for field in _FIELDS}
+        self._fields = shape_fields(sim)
         self._position, self._quat = sim.field("body_pos"), sim.field("body_quat")
         self.home_position = sim.model.body_pos[self._body].copy()
         self.home_quat = sim.model.body_quat[self._body].copy()
@@ -167,7 +167,7 @@ class FitUp:
         heading = quat_from_axis_angle(np.broadcast_to(_Z, (*yaw.shape, 3)), yaw)
         tilt = quat_from_axis_angle(np.broadcast_to(_X, (*yaw.shape, 3)), np.broadcast_to(lean[:, None], yaw.shape))
         quat = quat_multiply(heading, tilt)
-        self._put(rows, self._walls, position, quat, size, size)
+        write_geoms(self._fields, rows, self._walls, position, quat, size, size)
         if self._tacks.size:
             self._write_tacks(rows, corners, length, yaw, tack_m, throat_m)
         self._sim.stale(rows)  # the tree of bounding boxes that collisions are looked up in
@@ -192,27 +192,44 @@ class FitUp:
         heading = quat_from_axis_angle(np.broadcast_to(_Z, (*at.shape, 3)), turn)
         quat = quat_multiply(heading, np.broadcast_to(_LYING, heading.shape))
         extent = np.stack((radius, radius, size[..., 1] + radius), axis=-1)
-        self._put(rows, self._tacks, position, quat, size, extent, size[..., 0] + size[..., 1])
-
-    def _put(
-        self, rows: RowIndex, geoms: RowIndex, position: Array, quat: Array, size: Array, extent: Array,
-        bound: Array | None = None,
-    ) -> None:  # fmt: skip
-        at = np.ix_(rows, geoms)
-        if bound is None:
-            bound = np.sqrt(extent[..., 0] ** 2 + extent[..., 1] ** 2 + extent[..., 2] ** 2)
-        values: dict[str, Any] = {
-            "geom_pos": position, "geom_quat": quat, "geom_size": size, "geom_rbound": bound,
-            "geom_aabb": np.concatenate((np.zeros_like(extent), extent), axis=-1), "geom_sameframe": 0,
-        }  # fmt: skip
-        for name, value in values.items():
-            self._fields[name][at] = value
+        bound = size[..., 0] + size[..., 1]
+        write_geoms(self._fields, rows, self._tacks, position, quat, size, extent, bound)
 
     def move(self, rows: RowIndex | slice, position: Array, quat: Array | None = None) -> None:
         """Put the parts of `rows` at `position` (k, 3), m, with orientation `quat` (k, 4) unless that stays."""
         self._position[rows, self._body] = position
         if quat is not None:
             self._quat[rows, self._body] = quat
+
+
+def shape_fields(sim: Simulation) -> dict[str, Any]:
+    """The model fields that give every row's geoms a shape and a place of their own, for `write_geoms`."""
+    return {field: sim.field(field) for field in _FIELDS}
+
+
+def write_geoms(
+    fields: Mapping[str, Any], rows: RowIndex, geoms: RowIndex, position: Array, quat: Array, size: Array,
+    extent: Array, bound: Array | None = None,
+) -> None:  # fmt: skip
+    """Shape and place geoms of some rows, with the bounds that rays and contacts go by.
+
+    Args:
+        fields: of `shape_fields`.
+        rows, geoms: (k,) and (m,).
+        position, size: (k, m, 3), m.
+        quat: (k, m, 4) or what broadcasts to it.
+        extent: (k, m, 3) half edges of the boxes around the geoms.
+        bound: (k, m) radius of the balls around them; default those around the boxes.
+    """
+    at = np.ix_(rows, geoms)
+    if bound is None:
+        bound = np.sqrt(extent[..., 0] ** 2 + extent[..., 1] ** 2 + extent[..., 2] ** 2)
+    values: dict[str, Any] = {
+        "geom_pos": position, "geom_quat": quat, "geom_size": size, "geom_rbound": bound,
+        "geom_aabb": np.concatenate((np.zeros_like(extent), extent), axis=-1), "geom_sameframe": 0,
+    }  # fmt: skip
+    for name, value in values.items():
+        fields[name][at] = value
 
 
 def seam_deviation(u: Array, bow: Array, wave: Array, phase: Array, waves: Array) -> Array:

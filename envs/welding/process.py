@@ -201,6 +201,16 @@ class WeldProcess:
         self.slices.clear(rows)
         self._rewind(rows)
 
+    def next_seam(self, rows: RowIndex, first: RowIndex) -> None:
+        """Go on with another seam of the same part, whose slices begin at `first` (k,); what is welded stays.
+
+        The metal of an open slice counts as run-off. The plates there are as cold as they were.
+        """
+        self._settle(rows)
+        self._place[rows] = 0.0
+        self.slices.frozen[rows] = self.frozen_before[rows] = first
+        self.travelled_mm[rows] = first * self.slices.slice_mm
+
     def finish(self, rows: RowIndex, fill_crater: bool = True) -> None:
         """Put out the arc of `rows`; without crater fill the last frozen slice keeps a pipe of 0.25 of the depth.
 

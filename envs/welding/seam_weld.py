@@ -106,9 +106,13 @@ class SeamWeld:
         x["wire_feed_mm_s"][rows] = self.feed_mm_s
         x["voltage_v"][rows] = self.source_v
         x["roll_deg"][rows] = self.roll_deg
+        self.resume(rows, lateral_mm, height_mm)
+
+    def resume(self, rows: RowIndex, lateral_mm: Array, height_mm: Array) -> None:
+        """Go on with the wire of `rows` at (k,) in the section of a seam, which it has come to through the air."""
         self._before[rows, 0], self._before[rows, 1] = lateral_mm, height_mm
         surface = {name: array[rows] for name, array in self.surface.items()}
-        x["ctwd_mm"][rows] = self.ctwd_mm(lateral_mm, height_mm, surface)
+        self.process.inputs["ctwd_mm"][rows] = self.ctwd_mm(lateral_mm, height_mm, surface)
 
     def ctwd_mm(self, lateral_mm: Array, height_mm: Array, surface: dict[str, Array] | None = None) -> Array:
         """Distance from contact tip to work for a TCP at (..., n) in the section; nominal where both are zero.
