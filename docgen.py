@@ -355,6 +355,7 @@ def scripted_section(task: Task) -> str:
 def page(env_id: str) -> str:
     """The page of one environment."""
     from .docgen_cameras import cameras_section
+    from .docgen_sweeps import sweeps_section
 
     task = make_task(env_id)
     env = CellEnv(task)
@@ -378,6 +379,7 @@ def page(env_id: str) -> str:
         ("Arguments", "\n\n".join(filter(None, argument_parts))),
         ("Other forms", forms_section(env_id, task)),
         ("Scripted policies", scripted_section(task)),
+        ("Measured", sweeps_section(name)),
         ("Version history", history),
         ("References", "\n".join(f"- {reference}" for reference in task.references)),
     ]
@@ -506,6 +508,8 @@ def stale(folder: Path, expected: dict[str, str]) -> list[str]:
 
 def main(argv: Sequence[str]) -> int:
     """Write the pages, or check them; returns 1 if a check finds one out of date."""
+    from .docgen_sweeps import write_sweep_pictures
+
     parser = argparse.ArgumentParser(prog="shopfloor docs", description="Write one page for each environment.")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the pages (docs/environments)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of date")
@@ -529,6 +533,8 @@ def main(argv: Sequence[str]) -> int:
             print(f"{folder / name} written")
         else:
             print(f"{folder / name} belongs to no environment", file=sys.stderr)
+    for path in write_sweep_pictures(folder.parent / "images"):
+        print(f"{path} written")
     for name, (env_id, arguments) in pictures().items():
         path = folder.parent / "images" / name
         if options.pictures or not path.exists():

@@ -45,7 +45,7 @@ def sweep(
 
     Returns:
         Plain data: the parameter with its unit, the conditions, and for each policy its successes (k,), Wilson
-        intervals (k, 2) and medians of the main metric over successes (k,).
+        intervals (k, 2), medians of the main metric over successes (k,), and the hash of its bundle where it is one.
 
     Raises:
         ShopfloorError: if there is nothing to compare, the task has no such parameter, or a policy does not fit.
@@ -70,6 +70,7 @@ def sweep(
         main = summaries[0]["main_metric"]
         curves[Path(policy).parent.name if Path(policy).name == "bundle" else Path(policy).name] = {
             "kind": document["policy"]["kind"],
+            "bundle_sha256": (document["policy"].get("bundle") or {}).get("sha256"),
             "successes": [s["success"]["successes"] for s in summaries],
             "wilson": [s["success"]["wilson"] for s in summaries],
             "success_median": [s["metrics"][main]["success_median"] for s in summaries],

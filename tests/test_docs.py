@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 
 import shopfloor
-from shopfloor import docgen
+from shopfloor import docgen, docgen_sweeps
+from shopfloor.deploy.bundle import Bundle
 from shopfloor.envs.randomization import SPLITS, load_spec
 from shopfloor.envs.randomization.describe import distribution_text, drawn_text, split_texts, target_text
 from shopfloor.envs.registry import env_ids, make_env, make_task, task_arguments
@@ -168,6 +170,33 @@ def test_every_page_has_its_pictures(name: str) -> None:
     with Image.open(path) as picture:
         assert picture.size == docgen.PICTURE_SIZE
     assert path.stat().st_size <= docgen.PICTURE_BYTES
+
+
+def test_sweeps_are_those_of_the_baselines_and_their_pictures_those_of_their_data() -> None:
+    seals = {Bundle.load(path).sha256 for path in (ROOT / "baselines").glob("*/bundle")}
+    pictures = docgen_sweeps.sweep_pictures()
+    assert "ArmPegInsert_clearance_mm.svg" in pictures
+    for name, picture in pictures.items():
+        path = ROOT / "docs" / "images" / name
+        assert path.read_text(encoding="utf-8") == picture, "run `shopfloor docs`"
+        data = json.loads((docgen_sweeps.SWEEPS / name).with_suffix(".json").read_text(encoding="utf-8"))
+        sweeps = [curve["bundle_sha256"] for curve in data["policies"].values() if curve["kind"] == "bundle"]
+        assert sweeps and set(sweeps) <= seals, f"{name}: measure it again, with the baseline of today"
+
+
+def test_a_sweep_is_told_with_its_intervals(tmp_path: Path) -> None:
+    curve = {"kind": "expert", "bundle_sha256": None, "successes": [150, 200], "wilson": [[0.686, 0.805], [0.981, 1.0]],
+             "success_median": [None, 1.234]}  # fmt: skip
+    data = {
+        "environment": {"id": "shopfloor/ArmX-v0"}, "randomization": {"split": "train"}, "episodes": 200,
+        "parameter": {"name": "gap_mm", "unit": "mm", "description": "gap"}, "values": [0.1, 1.0],
+        "main_metric": {"name": "cycle_time", "unit": "s"}, "policies": {"expert": curve},
+    }  # fmt: skip
+    (tmp_path / "ArmX_gap_mm.json").write_text(json.dumps(data), encoding="utf-8")
+    text = docgen_sweeps.sweeps_section("ArmX", tmp_path)
+    assert text.index("| 1 | 100.0 % | 98.1 to 100.0 % | 1.23 |") < text.index("| 0.1 | 75.0 % | 68.6 to 80.5 % | – |")
+    assert "200 held-out episodes" in text and "../images/ArmX_gap_mm.svg" in text
+    assert docgen_sweeps.sweeps_section("ArmY", tmp_path) == ""
 
 
 def test_tables_are_well_formed(expected: dict[str, str]) -> None:
