@@ -57,7 +57,8 @@ class WeldGapFill(Task):
     Without a robot the torch is on a carriage that does what it is told, and nothing but the process is computed. With
     one, an arm of the welding cell leads it along a taught path, over a part that does not lie quite as it was taught:
     distance and aim come from where the arm has brought the torch, and wander along the seam. A collision ends the
-    episode. Actions and observations are the same.
+    episode. Actions and observations are the same. The weave is that of the process, and the plates of the cell gape
+    alike everywhere: what the arc meets is in the tables of the seam.
 
     Args:
         joint: "fillet" for a T-fillet in horizontal position, "lap" or "butt" for sheet in flat position.
