@@ -54,7 +54,7 @@ COMMANDS: dict[str, Command] = {
     "identify": Command("LOG --env ID", "fit the plant to logs, for randomization", ".sysid.identify_cli"),
     "demo": Command("", "train, export, evaluate and run once, with a report", ".demo"),
     "doctor": Command("", "what is installed, what works, what to install", ".doctor"),
-    "docs": Command("", "write the environment pages", ".docgen"),
+    "docs": Command("", "write the environment pages", ".docgen.pages"),
     "bench": Command("", "throughput against the raw engine", ".benchmarks.throughput"),
 }
 

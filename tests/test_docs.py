@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 import shopfloor
-from shopfloor import docgen, docgen_sweeps
 from shopfloor.deploy.bundle import Bundle
+from shopfloor.docgen import markdown, sweeps
+from shopfloor.docgen import pages as docgen
 from shopfloor.envs.randomization import SPLITS, load_spec
 from shopfloor.envs.randomization.describe import distribution_text, drawn_text, split_texts, target_text
 from shopfloor.envs.registry import env_ids, make_env, make_task, task_arguments
@@ -174,14 +175,14 @@ def test_every_page_has_its_pictures(name: str) -> None:
 
 def test_sweeps_are_those_of_the_baselines_and_their_pictures_those_of_their_data() -> None:
     seals = {Bundle.load(path).sha256 for path in (ROOT / "baselines").glob("*/bundle")}
-    pictures = docgen_sweeps.sweep_pictures()
+    pictures = sweeps.sweep_pictures()
     assert "ArmPegInsert_clearance_mm.svg" in pictures
     for name, picture in pictures.items():
         path = ROOT / "docs" / "images" / name
         assert path.read_text(encoding="utf-8") == picture, "run `shopfloor docs`"
-        data = json.loads((docgen_sweeps.SWEEPS / name).with_suffix(".json").read_text(encoding="utf-8"))
-        sweeps = [curve["bundle_sha256"] for curve in data["policies"].values() if curve["kind"] == "bundle"]
-        assert sweeps and set(sweeps) <= seals, f"{name}: measure it again, with the baseline of today"
+        data = json.loads((sweeps.SWEEPS / name).with_suffix(".json").read_text(encoding="utf-8"))
+        measured = [curve["bundle_sha256"] for curve in data["policies"].values() if curve["kind"] == "bundle"]
+        assert measured and set(measured) <= seals, f"{name}: measure it again, with the baseline of today"
 
 
 def test_a_sweep_is_told_with_its_intervals(tmp_path: Path) -> None:
@@ -193,10 +194,10 @@ def test_a_sweep_is_told_with_its_intervals(tmp_path: Path) -> None:
         "main_metric": {"name": "cycle_time", "unit": "s"}, "policies": {"expert": curve},
     }  # fmt: skip
     (tmp_path / "ArmX_gap_mm.json").write_text(json.dumps(data), encoding="utf-8")
-    text = docgen_sweeps.sweeps_section("ArmX", tmp_path)
+    text = sweeps.sweeps_section("ArmX", tmp_path)
     assert text.index("| 1 | 100.0 % | 98.1 to 100.0 % | 1.23 |") < text.index("| 0.1 | 75.0 % | 68.6 to 80.5 % | – |")
     assert "200 held-out episodes" in text and "../images/ArmX_gap_mm.svg" in text
-    assert docgen_sweeps.sweeps_section("ArmY", tmp_path) == ""
+    assert sweeps.sweeps_section("ArmY", tmp_path) == ""
 
 
 def test_tables_are_well_formed(expected: dict[str, str]) -> None:
@@ -221,10 +222,10 @@ def test_docstrings_are_taken_apart() -> None:
             Nothing.
         """
 
-    text, arguments = docgen.docstring(sample)
+    text, arguments = markdown.docstring(sample)
     assert text == "First line.\n\nMore text."
     assert arguments == {"a": 'one "x" or "y".', "b": "two.", "c": "two."}
-    assert docgen.quoted(arguments["a"]) == ["x", "y"]
+    assert markdown.quoted(arguments["a"]) == ["x", "y"]
 
 
 # -- the guide to domain randomization ------------------------------------------------------------------------------

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -16,12 +15,12 @@ from .catalogue import ACTUATION, DISTURBANCE, MODEL, PROCESS, SENSING, SET, VIS
 from .command_path import CommandPath
 from .distributions import Distribution
 from .disturbance import Disturbances
+from .drawn import Curriculum, Drawn, Episodes
 from .dynamic import DynamicValues
 from .model_effects import ModelEffects, Plant
 from .sampler import BLOCK, KEPT_BLOCKS, Sampler
 from .sensor_errors import ChannelPlace, SensorErrors
 from .spec import CORNERS, NOMINAL, OOD_FAR, OOD_NEAR, SPLITS, STRUCTURAL, TRAIN, Spec, Term, operate
-from .targets import resolve
 from .visual import Visuals
 
 Array = NDArray[np.float64]
@@ -29,49 +28,6 @@ Rows = NDArray[np.intp]
 
 
 MOST_PREPARED = 4  # rows; more at once are cheaper drawn together
-
-
-class Curriculum(Protocol):
-    """What chooses the distributions of the split `train` as training goes on."""
-
-    def distributions(self, seed: int, episode: int) -> Mapping[str, Distribution]:
-        """Distributions that replace the spec's in one episode, by term."""
-
-
-@dataclass(frozen=True)
-class Episodes:
-    """Which episodes some rows are in: indices, seeds, episode numbers, control steps and times, all (k,)."""
-
-    rows: Rows
-    seeds: NDArray[np.int64]
-    episodes: NDArray[np.int64]
-    steps: NDArray[np.int64]
-    time_s: Array
-
-
-@dataclass
-class Drawn:
-    """Values of the rows that begin an episode, not yet applied.
-
-    Attributes:
-        flat: (k, width) all components of all terms; `on` (k, terms) says which terms are drawn or forced.
-        values: term -> (k, size), views of `flat`.
-        active: term -> (k,) whether the term is drawn or forced, views of `on`; where it is not, the value is the
-            nominal one.
-        held: names of terms that keep a forced value through the episode.
-        distributions: of dynamic terms, for each of the k rows.
-        rejected: (k,) infeasible draws before the one that was kept.
-        split: the split that they are of.
-    """
-
-    flat: Array
-    on: NDArray[np.bool_]
-    values: dict[str, Array]
-    active: dict[str, NDArray[np.bool_]]
-    held: set[str]
-    distributions: list[Mapping[str, Distribution]]
-    rejected: NDArray[np.int64]
-    split: str
 
 
 class Randomizer:
@@ -536,28 +492,3 @@ def _checked_split(split: str) -> str:
 def _largest(spec: Spec, effect: str) -> float:
     """The largest value that any split of a spec may draw for an effect."""
     return max((spec.extent(t)[1] for t in spec.terms if t.effect == effect), default=0.0)
-
-
-def loosen_bodies(spec: mujoco.MjSpec, model: mujoco.MjModel, terms: Sequence[Term]) -> bool:
-    """Let the bodies that terms act on change shape: MuJoCo compiles some with a fixed centre of mass.
-
-    Returns:
-        Whether the spec has changed and must be compiled again.
-    """
-    changed = False
-    for term in terms:
-        if term.effect not in _SHAPE_EFFECTS:
-            continue
-        for name, index in zip(*_bodies(model, term), strict=True):
-            if model.body_simple[index]:
-                spec.body(name).simple = False
-                changed = True
-    return changed
-
-
-_SHAPE_EFFECTS = ("pseudo_inertia", "body_ipos", "body_iquat", "body_inertia")
-
-
-def _bodies(model: mujoco.MjModel, term: Term) -> tuple[tuple[str, ...], list[int]]:
-    found = resolve(model, term)
-    return found.names, found.index.tolist()

@@ -19,7 +19,8 @@ from ....errors import ShopfloorError
 from ...randomness import MAX_SEED
 from ..catalogue import PROCESS, VISUAL
 from ..choice import Randomization
-from ..randomizer import Episodes, Randomizer
+from ..drawn import Episodes
+from ..randomizer import Randomizer
 from ..sensor_errors import ChannelPlace
 from ..spec import SPLITS, Spec
 from ..targets import resolve

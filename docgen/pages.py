@@ -8,74 +8,36 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .envs.control import ActionInterface
-from .envs.engine.core import PHYSICS_ERROR, SUCCESS, TIME_LIMIT
-from .envs.engine.env import CellEnv
-from .envs.engine.rendering import CellRenderer
-from .envs.engine.task import Task
-from .envs.engine.vector_env import CellVectorEnv
-from .envs.randomization import load_spec
-from .envs.randomization.describe import distribution_text, drawn_text, split_texts, target_text
-from .envs.registry import env_ids, event_driven_ids, make_task, task_arguments, task_class
-from .envs.sensing import POLICY, PRIVILEGED, Channel
-from .errors import ShopfloorError
+from ..envs.control import ActionInterface
+from ..envs.engine.core import PHYSICS_ERROR, SUCCESS, TIME_LIMIT
+from ..envs.engine.env import CellEnv
+from ..envs.engine.rendering import CellRenderer
+from ..envs.engine.task import Task
+from ..envs.engine.vector_env import CellVectorEnv
+from ..envs.randomization import load_spec
+from ..envs.randomization.describe import distribution_text, drawn_text, split_texts, target_text
+from ..envs.registry import env_ids, event_driven_ids, make_task, task_arguments, task_class
+from ..envs.sensing import POLICY
+from ..errors import ShopfloorError
+from .cameras import cameras_section
+from .channels import observations_section
+from .markdown import code, docstring, number, quoted, sentence, table
+from .sweeps import sweeps_section, write_sweep_pictures
 
-DOCS = Path(__file__).parent / "docs"
+DOCS = Path(__file__).parents[1] / "docs"
 INDEX = "README.md"
 PICTURE_SIZE = (960, 720)
 PICTURE_STEPS = 25  # steps of an event-driven environment before the picture; a task says how many it wants
 PICTURE_BYTES = 400_000
 NOTE = "<!-- Written by `shopfloor docs` from the declaration of the task; edit that one and run it again. -->"
-
-
-# -- Markdown -------------------------------------------------------------------------------------------------------
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; bars inside cells are escaped."""
-
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-    return "\n".join([line(head), "|" + "---|" * len(head), *(line(row) for row in rows)])
-
-
-def number(value: float) -> str:
-    """A number as short as six digits allow."""
-    return f"{value:.6g}" if value else "0"
-
-
-def code(text: object) -> str:
-    """Text set as code."""
-    return f"`{text}`"
-
-
-def docstring(owner: Any) -> tuple[str, dict[str, str]]:
-    """Text of a Google-style docstring before its sections, and the entries of its Args section."""
-    text = inspect.getdoc(owner) or ""
-    body = re.split(r"\n(?=(?:Args|Attributes|Returns|Raises):\n)", text)
-    arguments: dict[str, str] = {}
-    for section in body[1:]:
-        if section.startswith("Args:"):
-            for entry in re.split(r"\n    (?=\S)", section.removeprefix("Args:")):
-                names, _, meaning = entry.strip().partition(":")
-                for name in filter(None, re.split(r",\s*", names)):
-                    arguments[name] = " ".join(meaning.split())
-    return body[0].strip(), arguments
-
-
-def quoted(meaning: str) -> list[str]:
-    """The values that the description of an argument names, in quotes."""
-    return re.findall(r'"([^"]+)"', meaning)
 
 
 # -- parts of a page ------------------------------------------------------------------------------------------------
@@ -146,64 +108,6 @@ def _actions(env_id: str) -> str:
             )
         )
     return "\n\n".join(parts)
-
-
-def observations_section(task: Task) -> str:
-    """The channels, group by group."""
-    parts = []
-    texts = {
-        POLICY: "What the policy sees, in this order, in physical units.",
-        PRIVILEGED: 'What only simulation knows; part of the observation with `observation=("policy", "privileged")`, '
-        "for critics and analysis.",
-    }
-    for group, text in texts.items():
-        channels = [c for c in task.channels if c.group == group]
-        if channels:
-            parts.append(f"### {group}\n\n{text}\n\n{_channel_table(channels)}")
-    return "\n\n".join(parts)
-
-
-def _channel_table(channels: Sequence[Channel]) -> str:
-    rows: list[tuple[str, ...]] = []
-    first = 0
-    for channel in channels:
-        low, high = channel.bounds
-        same = bool((low == low[0]).all() and (high == high[0]).all()) and 1 in (channel.history, channel.size)
-        labels = channel.component_names()
-        after = first + channel.width
-        common = (channel.frame or "–", _errors(channel), _latency(channel), channel.description)
-        if same:
-            num = str(first) if channel.width == 1 else f"{first}–{after - 1}"
-            names = code(channel.name) + ("" if channel.size == 1 else f": {', '.join(labels)}")
-            names += "" if channel.history == 1 else f": the last {channel.history}, oldest first"
-            rows.append((num, names, channel.unit, number(low[0]), number(high[0]), *common))
-        else:
-            for i, label in enumerate(labels):
-                where = first + i
-                num = str(where) if channel.history == 1 else f"{where} and every {channel.size} up to {after - 1}"
-                name = f"{code(channel.name)}: {label}"
-                rows.append((num, name, channel.unit, number(low[i]), number(high[i]), *common))
-        first = after
-    head = ("Num", "Channel", "Unit", "Min", "Max", "Frame", "Noise", "Latency", "Description")
-    return table(head, rows)
-
-
-def _errors(channel: Channel) -> str:
-    unit = "" if channel.unit == "1" else f" {channel.unit}"
-    parts = []
-    if channel.noise:
-        parts.append(f"σ {number(channel.noise)}{unit}")
-    if channel.bias:
-        parts.append(f"bias σ {number(channel.bias)}{unit}")
-    if channel.quantization:
-        parts.append(f"step {number(channel.quantization)}{unit}")
-    if channel.rate_hz:
-        parts.append(f"{number(channel.rate_hz)} Hz")
-    return ", ".join(parts) or "–"
-
-
-def _latency(channel: Channel) -> str:
-    return f"{number(1000 * channel.latency_s)} ms" if channel.latency_s else "–"
 
 
 def _rewards(task: Task) -> str:
@@ -354,9 +258,6 @@ def scripted_section(task: Task) -> str:
 
 def page(env_id: str) -> str:
     """The page of one environment."""
-    from .docgen_cameras import cameras_section
-    from .docgen_sweeps import sweeps_section
-
     task = make_task(env_id)
     env = CellEnv(task)
     body, _ = docstring(type(task))
@@ -408,14 +309,9 @@ def compose(name: str, task: Any, overview: str, sections: Sequence[tuple[str, s
     return "\n\n".join([*head, *(f"## {heading}\n\n{text}" for heading, text in sections if text)]) + "\n"
 
 
-def sentence(text: str) -> str:
-    """A line of a table as a sentence."""
-    return f"{text[:1].upper()}{text[1:]}."
-
-
 def index() -> str:
     """The page that lists all environments and what they share."""
-    from .docgen_event_driven import event_driven_row
+    from .event_driven import event_driven_row
 
     rows: list[tuple[str, ...]] = []
     for env_id in env_ids():
@@ -456,7 +352,7 @@ def own_parameters(env: type) -> dict[str, inspect.Parameter]:
 
 def pages() -> dict[str, str]:
     """All pages by file name."""
-    from .docgen_event_driven import event_driven_page
+    from .event_driven import event_driven_page
 
     out = {f"{title(env_id)}.md": page(env_id) for env_id in env_ids()}
     out |= {f"{title(env_id)}.md": event_driven_page(env_id) for env_id in event_driven_ids()}
@@ -477,7 +373,7 @@ def picture(env_id: str, path: Path, arguments: Mapping[str, Any] | None = None)
     """Render an environment in the middle of the expert's work, small enough for a repository."""
     from PIL import Image
 
-    from .docgen_event_driven import event_driven_picture
+    from .event_driven import event_driven_picture
 
     drawn = event_driven_picture(env_id) if env_id in event_driven_ids() else _picture(env_id, arguments or {})
     image = Image.fromarray(np.asarray(drawn))
@@ -488,7 +384,7 @@ def picture(env_id: str, path: Path, arguments: Mapping[str, Any] | None = None)
 
 
 def _picture(env_id: str, arguments: Mapping[str, Any]) -> Any:
-    from .envs.playback import Playback
+    from ..envs.playback import Playback
 
     play = Playback(make_task(env_id, **arguments), "expert")
     for _ in range(play.cell.task.picture_steps):
@@ -508,8 +404,6 @@ def stale(folder: Path, expected: dict[str, str]) -> list[str]:
 
 def main(argv: Sequence[str]) -> int:
     """Write the pages, or check them; returns 1 if a check finds one out of date."""
-    from .docgen_sweeps import write_sweep_pictures
-
     parser = argparse.ArgumentParser(prog="shopfloor docs", description="Write one page for each environment.")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the pages (docs/environments)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of date")

@@ -1,4 +1,4 @@
-"""The part of an environment's page that shows how success depends on one value of its start; see `docgen`.
+"""The part of an environment's page that shows how success depends on one value of its start; see `pages`.
 
 `shopfloor sweep` measures; its data lie in docs/sweeps as ENVIRONMENT_PARAMETER.json. Section and picture are made from
 them, so that nobody edits a number or a curve by hand.
@@ -10,9 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .report.sweep import sweep_picture
+from ..report.sweep import sweep_picture
+from .markdown import code, number, table
 
-SWEEPS = Path(__file__).parent / "docs" / "sweeps"
+SWEEPS = Path(__file__).parents[1] / "docs" / "sweeps"
 
 
 def sweeps_section(name: str, folder: Path = SWEEPS) -> str:
@@ -48,8 +49,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _section(path: Path) -> str:
-    from .docgen import code, number, table
-
     data = _read(path)
     parameter, main, episodes = data["parameter"], data["main_metric"], data["episodes"]
     unit = f", {parameter['unit']}" if parameter["unit"] != "1" else ""

@@ -1,4 +1,4 @@
-"""Pages of event-driven environments, for `docgen`: what a step is and what an action does differs from other tasks."""
+"""Pages of event-driven environments, for `pages`: what a step is and what an action does differs from other tasks."""
 
 from __future__ import annotations
 
@@ -6,27 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from .docgen import (
+from ..envs.engine.core import SUCCESS, TIME_LIMIT
+from ..envs.registry import arguments_of, event_driven_class, make_env
+from ..envs.wafer.cluster.channels import STATIONS
+from .channels import observations_section
+from .markdown import code, docstring, number, sentence, table
+from .pages import (
     INDEX,
     PICTURE_SIZE,
     PICTURE_STEPS,
     argument_table,
-    code,
     compose,
-    docstring,
     metrics_section,
-    number,
-    observations_section,
     randomization_section,
     scripted_section,
-    sentence,
     starts_section,
-    table,
     title,
 )
-from .envs.engine.core import SUCCESS, TIME_LIMIT
-from .envs.registry import arguments_of, event_driven_class, make_env
-from .envs.wafer.cluster.channels import STATIONS
 
 SEEN = ("process_1", "process_2")  # modules into which the camera looks
 PICTURE_TRANSFER = 0.3  # share of a transfer at which the picture is taken

@@ -1,19 +1,18 @@
-"""The part of an environment's page that says what its cameras see; see `docgen`."""
+"""The part of an environment's page that says what its cameras see; see `pages`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .envs.engine.task import Task
-from .envs.sensing.camera import intrinsic_matrix
+from ..envs.engine.task import Task
+from ..envs.sensing.camera import intrinsic_matrix
+from .markdown import code, number, table
 
 SIDE = 64  # pixels, the default
 
 
 def cameras_section(task: Task) -> str:
     """Keys, shapes and cameras of `observation="rgbd"`; empty for a task without."""
-    from .docgen import code, number, table
-
     if task.rgbd is None:
         return ""
     model: Any = task.cell(visual=True).compile()

@@ -1,0 +1,1 @@
+"""Pages and pictures of the environments, written from their declarations."""
