@@ -160,7 +160,7 @@ def weld_bench(
     add_welding_torch(spec, "flange", neck_deg=22.0, visual=visual)
     add_power_source(spec, world, pos=(-0.05, 1.00, 0.0), quat=(0.9239, 0.0, 0.0, -0.3827), visual=visual)
     if visual:
-        weld_cell_shapes.add_scene(spec, True, True)
+        weld_cell_shapes.add_scene(spec, True, True, -part.bottom)
         _draw_track(spec, carriage)
         _draw_arm(spec, carriage, place, flange[:, 2])
         _add_view(spec)

@@ -178,6 +178,6 @@ def weld_cell(
     qpos = np.concatenate([[0.0] * rail, WELDERS[robot].home, [0.0] * (2 if mount == "positioner" else 0)])
     spec.add_key(name="home", qpos=qpos, ctrl=qpos if actuators == "position" else np.zeros_like(qpos))
     if visual:
-        weld_cell_shapes.add_scene(spec, mount == "table", rail)
+        weld_cell_shapes.add_scene(spec, mount == "table", rail, -work.bottom)
         _add_view(spec, height)
     return spec

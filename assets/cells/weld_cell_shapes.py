@@ -59,20 +59,19 @@ def _pedestal(height: float = 0.35) -> Assembly:
     return parts
 
 
-def _clamp() -> Assembly:
-    """Screw clamp that stands in a bore of the table and presses down 0.12 m along +x from its column."""
-    parts = Assembly()
+def _clamp(plate: float) -> Assembly:
+    """Screw clamp that stands in a bore of the table and presses on a plate, 0.12 m along +x from its column."""
+    parts, screw = Assembly(), Assembly()
     parts.add("dark_steel", cylinder(0.012, 0.0, 0.20, edge=0.002, segments=32))
     parts.add("dark_steel", box((0.155, 0.022, 0.030), (0.060, 0.0, 0.115), bevel=0.006))
-    parts.add("bright_steel", cylinder(0.007, 0.020, 0.165, segments=24).moved((0.125, 0.0, 0.0)))
-    parts.add("copper", cylinder(0.013, 0.012, 0.024, edge=0.002, segments=32).moved((0.125, 0.0, 0.0)))
-    parts.add(
-        "welder_red", cylinder(0.010, -0.042, 0.042, edge=0.004, segments=24).along("y").moved((0.125, 0.0, 0.168))
-    )
+    screw.add("bright_steel", cylinder(0.007, 0.008, 0.153, segments=24))
+    screw.add("copper", cylinder(0.013, 0.0, 0.012, edge=0.002, segments=32))
+    screw.add("welder_red", cylinder(0.010, -0.042, 0.042, edge=0.004, segments=24).along("y").moved((0, 0, 0.156)))
+    parts.place(screw, (0.125, 0.0, plate))
     return parts
 
 
-def _table() -> Assembly:
+def _table(plate: float) -> Assembly:
     (cx, cy), (depth, width), top = TABLE
     parts = Assembly()
     dx, dy = 0.5 * depth, 0.5 * width
@@ -92,7 +91,7 @@ def _table() -> Assembly:
     parts.add("black_rubber", sweep([(-dx, dy - 0.12, top + 0.01), (-dx - 0.08, dy - 0.10, top - 0.05),
                                      (-dx - 0.08, dy, 0.2), (-dx - 0.1, dy + 0.1, 0.012)], 0.011))  # fmt: skip
     for y in (-0.16, 0.16):
-        parts.place(_clamp(), (0.215, y, top), rot_z(np.pi))
+        parts.place(_clamp(plate), (0.215, y, top), rot_z(np.pi))
     placed = Assembly()
     placed.place(parts, (cx, cy, 0.0))
     return placed
@@ -184,8 +183,8 @@ def _controller() -> Assembly:
     return parts
 
 
-def add_scene(spec: mujoco.MjSpec, table: bool, rail: bool) -> None:
-    """Add everything around arm and work that is only seen, in the world frame."""
+def add_scene(spec: mujoco.MjSpec, table: bool, rail: bool, clamped: float) -> None:
+    """Add everything around arm and work that is only seen; `clamped` m of plate are under the clamps."""
     world = spec.worldbody
     add_finishes(spec)
     _add_room(spec, world)
@@ -196,7 +195,7 @@ def add_scene(spec: mujoco.MjSpec, table: bool, rail: bool) -> None:
         (cx, cy), size, top = TABLE
         plate = look.material(spec, "fixture_plate")
         _slab(world, "table_plate", (*size, 0.03), (cx, cy, top - 0.015), plate, look.GROUP_MACHINE)
-        scene.place(_table())
+        scene.place(_table(clamped))
     scene.place(_hood(), (0.95, 0.0, 0.0))
     scene.place(_fence())
     scene.place(_controller(), (-1.05, -1.05, 0.0))
