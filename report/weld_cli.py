@@ -11,10 +11,9 @@ from typing import Any
 from ..envs.inspect_cli import parse_kwargs
 from ..envs.playback import POLICIES, Playback
 from ..envs.registry import make_task
-from ..envs.welding.inspection import FIT_UP, inspect
+from ..envs.welding.inspection import FIT_UP
 from ..envs.welding.iso5817 import ISO_5817
 from ..envs.welding.shipyard import SHIPYARD
-from ..envs.welding.slices import QUANTITIES
 from ..envs.welding.standard import Standard
 from ..errors import ShopfloorError
 from .weld import weld_picture
@@ -33,23 +32,24 @@ def main(argv: Sequence[str]) -> int:
     if suffix not in (".svg", ".json"):
         raise ShopfloorError(f"the report is written as .svg or .json, got {options.out!r}")
     task = make_task(options.id, **parse_kwargs(options.kwargs))
-    if not hasattr(type(task), "weld"):
+    if not hasattr(type(task), "inspected"):
         raise ShopfloorError(f"{options.id} lays no bead along a seam to inspect; try WeldGapFill-v0")
     standard = STANDARDS[options.standard]
     if options.level is not None:
         standard.grade(options.level)  # an unknown level is refused before the weld, not after it
     play = Playback(task, options.policy, options.seed, options.randomization)
+    welder: Any = play.cell.task
+    seam = _seam(options.seam, tuple(welder.inspected(0)))
     while play.step():
         pass
-    welder: Any = play.cell.task
-    weld, end = welder.weld, welder.weld_length_mm(0)
+    weld = welder.inspected(0)[seam]
     without = () if options.fit_up else FIT_UP
-    report = inspect(weld.slices, weld.joint, 0, standard, options.level or _level(welder, standard),
-                     end_mm=end, without=without)  # fmt: skip
-    slices = {name: weld.slices[name][0][: len(report.grades)] for name in QUANTITIES}
+    report = weld.report(standard, options.level or _level(welder, standard), without)
     path = Path(options.out or f"{options.id.rpartition('/')[2]}-inspection.svg")
-    title = f"{options.id.rpartition('/')[2]}, {options.policy}, seed {options.seed}"
-    text = json.dumps(report.to_dict(), indent=1) if suffix == ".json" else weld_picture(report, slices, title)
+    title = f"{options.id.rpartition('/')[2]}, {seam}, {options.policy}, seed {options.seed}"
+    text = (
+        json.dumps(report.to_dict(), indent=1) if suffix == ".json" else weld_picture(report, weld.quantities(), title)
+    )
     path.write_text(text, encoding="utf-8")
     verdict = "accepted" if report.accepted else "not accepted"
     print(f"{path}: {report.standard}, level {report.level} where {report.required} is required, {verdict}")
@@ -57,6 +57,13 @@ def main(argv: Sequence[str]) -> int:
         print(f"  {line.number} {line.name}: {line.worst:.3g} {line.unit}, {line.start_mm:g} to {line.end_mm:g} mm, "
               f"level {line.level}")  # fmt: skip
     return 0
+
+
+def _seam(asked: str | None, known: tuple[str, ...]) -> str:
+    """The seam that is asked for, by default the first."""
+    if asked is not None and asked not in known:
+        raise ShopfloorError(f"there is no seam {asked!r}; the seams are {', '.join(known)}")
+    return asked or known[0]
 
 
 def _level(task: object, standard: Standard) -> str:
@@ -74,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kwargs", nargs="+", default=[], metavar="NAME=VALUE", help="task arguments")
     parser.add_argument("--standard", choices=sorted(STANDARDS), default="iso5817", help="inspect by (%(default)s)")
     parser.add_argument("--level", help="that is required: B, C, D of iso5817; standard, limit, remedied of shipyard")
+    parser.add_argument("--seam", metavar="NAME", help="seam to inspect, where there are several (the first)")
     parser.add_argument("--fit-up", action="store_true", help="judge gap and misalignment of the plates too")
     parser.add_argument("--out", metavar="FILE", help=".svg for a picture, .json for the data (ID-inspection.svg)")
     return parser

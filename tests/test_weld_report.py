@@ -84,6 +84,17 @@ def test_a_robot_s_weld_is_inspected_from_arc_to_arc(env: str, tmp_path: Path) -
     assert bad["figures"]["throat_mm"] > 0.0 and bad["grades"][-1] == 0
 
 
+def test_each_seam_of_a_cell_has_its_report(tmp_path: Path) -> None:
+    out = tmp_path / "weld.json"
+    lengths = []
+    for seam in ("around", "second", "up"):
+        main(["WeldUCell-v0", "--seed", "1", "--seam", seam, "--standard", "shipyard", "--out", str(out)])
+        data = json.loads(out.read_text())
+        assert data["accepted"]
+        lengths.append(data["length_mm"])
+    assert lengths[0] > lengths[1] > lengths[2]
+
+
 def test_fit_up_is_judged_on_request(tmp_path: Path) -> None:
     out = tmp_path / "weld.json"
     for words, left_out in (((), True), (("--fit-up",), False)):
@@ -95,6 +106,8 @@ def test_wrong_questions(tmp_path: Path) -> None:
     for env in ("ArmReach-v0", "WeldMultipass-v0"):
         with pytest.raises(ShopfloorError, match="no bead along a seam"):
             main([env])
+    with pytest.raises(ShopfloorError, match="no seam 'root'; the seams are seam"):
+        main(["WeldGapFill-v0", "--seam", "root"])
     with pytest.raises(ShopfloorError, match="levels standard, limit, remedied, not 'C'"):
         main(["WeldGapFill-v0", "--standard", "shipyard", "--level", "C"])
     with pytest.raises(ShopfloorError, match=r"\.svg or \.json"):

@@ -22,10 +22,9 @@ from .gap_fill_robot import TIMESTEP_S, RobotBench, robot_cell
 from .gap_fill_table import qualify
 from .gap_fill_terms import BEHIND_MM, channels, start_terms
 from .gap_fill_work import TRAVEL_MM_S, TRIM_V, WEAVE_MM, make_work
-from .inspection import FIT_UP, grade_welds, lasting
+from .inspection import FIT_UP, Stretch, grade_welds, lasting
 from .iso5817 import ISO_5817
 from .joint import BUTT
-from .process import WeldProcess
 from .set_points import WeldSetPoints
 from .slices import COLUMN
 
@@ -344,15 +343,11 @@ class WeldGapFill(Task):
 
     # the metrics weld_time, largest_gap and cooling_time, and the privileged channels, are row arrays of these names
 
-    @property
-    def weld(self) -> WeldProcess:
-        """The weld of every row, for inspection."""
-        return self.bench.process
-
-    def weld_length_mm(self, row: int) -> float:
-        """The whole seam has to be welded."""
-        slices = self.bench.process.slices
-        return slices.count * slices.slice_mm
+    def inspected(self, row: int) -> Mapping[str, Stretch]:
+        """What of one row's weld is inspected: the whole seam has to be welded."""
+        process = self.bench.process
+        length = process.slices.count * process.slices.slice_mm
+        return {"seam": Stretch(process.slices, process.joint, row, 0.0, length)}
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The bead as far as it is laid, and the arc."""

@@ -19,7 +19,7 @@ from ...errors import ShopfloorError
 from .iso5817 import ISO_5817
 from .joint import BUTT, Joint
 from .shipyard import GAP_FREE_MM, GAP_LIMIT_MM
-from .slices import Slices
+from .slices import COLUMN, Slices
 from .standard import (
     LEAST_THICKNESS_MM,
     MEASURABLE_MM,
@@ -343,6 +343,37 @@ def inspect(
         ),
         note=standard.note,
     )
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A length of one row's weld that is inspected as one.
+
+    Attributes:
+        slices, joint: of all rows.
+        row: which weld.
+        start_mm, end_mm: along the slices.
+    """
+
+    slices: Slices
+    joint: Joint
+    row: int
+    start_mm: float
+    end_mm: float
+
+    def report(
+        self, standard: Standard = ISO_5817, required: str | None = None, without: Collection[str] = FIT_UP
+    ) -> Report:
+        """Inspection of the stretch, as of `inspect`; by default without the fit-up, which no welder answers for."""
+        return inspect(
+            self.slices, self.joint, self.row, standard, required, self.start_mm, self.end_mm, without=without
+        )
+
+    def quantities(self) -> dict[str, NDArray[np.float32]]:
+        """Every quantity (k,) of the slices of the stretch, by name."""
+        size = self.slices.slice_mm
+        here = slice(round(self.start_mm / size), round(self.end_mm / size))
+        return {name: self.slices[name][self.row, here].copy() for name in COLUMN}
 
 
 def _needed(joint: Joint) -> tuple[str, ...]:

@@ -30,10 +30,10 @@ from .coordinated_motion import (
     PartFrames,
     gravity,
 )
+from .inspection import Stretch
 from .laying import draw_weld, laid_bead, ripple_places
 from .positioner_expert import PositionerExpert
 from .positioner_terms import AHEAD_MM, CHANNELS, START, heading_rotation
-from .process import WeldProcess
 from .seam_frame import SeamFrames, dot
 from .seam_weld import Procedure, SeamWeld
 from .tracking import Tracking
@@ -412,14 +412,9 @@ class WeldPositioner(Task):
         worst: Array = s.worst_legs_mm
         return worst
 
-    @property
-    def weld(self) -> WeldProcess:
-        """The weld of every row, for inspection."""
-        return self._weld.process
-
-    def weld_length_mm(self, row: int) -> float:
-        """Weld of one row to inspect, from where its arc was struck."""
-        return self._weld.length_mm(row, bool(self._tracking.complete[row]))
+    def inspected(self, row: int) -> Mapping[str, Stretch]:
+        """What of one row's weld is inspected, from where its arc was struck."""
+        return {"seam": self._weld.inspected(row, bool(self._tracking.complete[row]))}
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The bead and the arc."""

@@ -17,8 +17,8 @@ from ...errors import ShopfloorError
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
 from ..randomness import episode_key
 from .fit_up import Plates
+from .inspection import Stretch
 from .laying import draw_weld, laid_bead, ripple_places
-from .process import WeldProcess
 from .seam_part import SeamPart
 from .seam_weld import Procedure, SeamWeld
 from .torch_motion import CorrectionLimits, Torch
@@ -343,14 +343,9 @@ class SeamTask(Task):
         out: Array = s.worst_legs_mm
         return out
 
-    @property
-    def weld(self) -> WeldProcess:
-        """The weld of every row, for inspection."""
-        return self._weld.process
-
-    def weld_length_mm(self, row: int) -> float:
-        """Weld of one row to inspect, from where its arc was struck."""
-        return self._weld.length_mm(row, bool(self._tracking.complete[row]))
+    def inspected(self, row: int) -> Mapping[str, Stretch]:
+        """What of one row's weld is inspected, from where its arc was struck."""
+        return {"seam": self._weld.inspected(row, bool(self._tracking.complete[row]))}
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The bead and the arc."""

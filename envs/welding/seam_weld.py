@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..engine.task import Rows
 from .arc import SUBSTEP_S, feed_for, source_voltage
 from .consumables import M21, Gas, Wire, solid_wire
+from .inspection import Stretch
 from .joint import make_joint
 from .process import WeldProcess
 from .work_surface import rise_mm
@@ -149,8 +150,8 @@ class SeamWeld:
         before[:, 0], before[:, 1] = lateral_mm, height_mm
         self.process.step(s.timing.control_dt, course)
 
-    def length_mm(self, row: int, complete: bool) -> float:
-        """Length of one row's weld to inspect, from where its arc was struck, mm.
+    def inspected(self, row: int, complete: bool) -> Stretch:
+        """What of one row's weld is inspected, from where its arc was struck.
 
         Args:
             row: which weld.
@@ -158,7 +159,8 @@ class SeamWeld:
                 the pool, wherever the arc was struck; one that was given up is short of the rest of the seam.
         """
         slices = self.process.slices
-        return slices.slice_mm * float(slices.frozen[row] if complete else slices.count)
+        length = slices.slice_mm * float(slices.frozen[row] if complete else slices.count)
+        return Stretch(slices, self.process.joint, row, 0.0, length)
 
     def lost(self) -> NDArray[np.bool_]:
         """Rows (n,) whose arc has become too long to burn, or whose wire has run into the pool for good."""

@@ -14,6 +14,7 @@ from ...assets.robots.arm import arm
 from ...assets.tools.welding_torch import NOZZLE_RADIUS, torch_geometry
 from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing
 from ..randomness import episode_key
+from .inspection import Stretch
 from .laying import draw_weld
 from .u_cell_drawing import WAY_RGBA, beads, way_ahead
 from .u_cell_expert import UCellExpert
@@ -429,6 +430,10 @@ class WeldUCell(Task):
         """Least so far."""
         least: Array = s.least_clearance
         return least
+
+    def inspected(self, row: int) -> Mapping[str, Stretch]:
+        """What of one row's seams is inspected."""
+        return self._weld.inspected(row)
 
     def overlay(self, s: Rows, row: int) -> Overlay:
         """The beads and the arc; through the air the way to the next seam."""

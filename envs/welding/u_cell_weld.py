@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ from ..engine.task import Rows
 from .arc import SOURCE_RESISTANCE, load_line
 from .consumables import CO2, flux_cored_wire
 from .electrode import current_for_feed
-from .inspection import FIT_UP, grade, grade_welds, lasting
+from .inspection import FIT_UP, Stretch, grade, grade_welds, lasting
 from .iso5817 import ISO_5817
 from .joint import Joint
 from .seam_weld import Procedure, SeamWeld
@@ -207,6 +209,15 @@ class UCellWeld:
             self.corner_leg_mm[rows] = np.min(np.where(wrap, least, np.inf), axis=1)
             good &= self.corner_leg_mm[rows] >= 0.9 * NOMINAL_LEG_MM
         self.accepted[rows, seam] = good
+
+    def inspected(self, row: int) -> Mapping[str, Stretch]:
+        """What of one row's seams is inspected, by their names."""
+        out = {}
+        for seam, name in enumerate(SEAMS):
+            joint = self._joint(self._row, seam)
+            end = float(FIRST[seam] + self._judged[row, seam])
+            out[name] = Stretch(self.process.slices, joint, row, float(FIRST[seam] + START_MM), end)
+        return out
 
     def _joint(self, rows: RowIndex, seam: int) -> Joint:
         joint = self.process.joint.of(rows)
