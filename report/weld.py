@@ -83,7 +83,7 @@ def _head(report: Report, title: str) -> list[str]:
     figures = report.figures
     dimension = "nominal throat" if report.joint != BUTT else "nominal thickness"
     detail = (
-        f"{report.joint}, plate {report.thickness_mm:g} mm, {dimension} {report.throat_mm:.3g} mm, "
+        f"{report.joint}, plate {report.thickness_mm:.3g} mm, {dimension} {report.throat_mm:.3g} mm, "
         f"{report.length_mm:g} mm of weld; means: {figures['current_a']:.0f} A, {figures['voltage_v']:.1f} V, "
         f"{figures['travel_mm_s']:.1f} mm/s, {figures['heat_kj_mm']:.2f} kJ/mm, t8/5 {figures['t85_s']:.0f} s"
     )
