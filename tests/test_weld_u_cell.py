@@ -78,7 +78,7 @@ def test_the_second_weld_is_planned_to_lap_over_the_first() -> None:
 def test_the_program_has_no_jumps_and_ends_on_the_seams_of_the_true_cell() -> None:
     cell = started(2, cell_shift=[6.0, -8.0], cell_turn=0.8)
     program, n = cell.task._program, 2
-    at = np.arange(0.0, program.bounds[0, -1], 1.0)
+    at = np.append(np.arange(0.0, program.bounds[0, -1], 1.0), program.bounds[0, -1])
     poses = [program.pose(np.full(n, p), np.zeros((n, 3)), np.zeros((n, 2))) for p in at]
     position = np.stack([p[0] for p, _ in poses])
     rotation = np.stack([r[0] for _, r in poses])

@@ -66,8 +66,9 @@ class WeldUCell(Task):
     The weld is that of `WeldProcess`, with flux-cored wire in CO2. Every seam is inspected when it is complete: after
     ISO 5817-C, and after what yards take from IACS Recommendation 47, both without the imperfections of the fit-up. Not
     judged are the first 3 and the last 2 millimetres of a seam, where the arc is struck and its crater filled, and what
-    laps over another bead. Metal levels out along a pool of 5 mm, so that a jerk of the torch leaves no step. The process model knows of the vertical position that the pool runs back from the arc, and nothing of metal that
-    falls out of a pool too large; the procedure's feed keeps to what welders use there.
+    laps over another bead. Metal levels out along a pool of 5 mm, so that a jerk of the torch leaves no step. The
+    process model knows of the vertical position that the pool runs back from the arc, and nothing of metal that falls
+    out of a pool too large; the procedure's feed keeps to what welders use there.
 
     Reward is paid by the millimetre of seam, so that a slow weld earns what a fast one does. Since the travel speed is
     an action, a discount by the step would pay for speed: train with a gamma close to 1.

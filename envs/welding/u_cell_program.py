@@ -164,7 +164,8 @@ class UCellProgram:
         for seam in (AROUND, SECOND, UP):
             here = np.flatnonzero((segment == 2 * seam + 1) | ((segment == DONE) & (seam == UP)))
             if here.size:
-                at = done[here] if seam != UP else np.minimum(done[here], RISE_MM)
+                # at the end of the program the torch stays at the end of its last seam
+                at = np.where(segment[here] == DONE, RISE_MM, done[here])
                 position[here], rotation[here], lateral[here], out[here] = self.seam(seam, at, here)
         # on the floor, out less lateral leads away from what stands, and the seam goes to its right
         away = np.sqrt(0.5) * (out - lateral)
