@@ -122,7 +122,7 @@ def test_demonstrations_are_the_experts_decisions_of_one_lot_a_row(learner):
     data = found.steps
     mask = data.observations["action_mask"]
     assert mask[np.arange(len(mask)), data.actions].all()
-    assert found.expert_success is not None and found.learner_success is None
+    assert found.teacher_success is not None and found.learner_success is None
     # undiscounted, a lot's first return is the lot's
     task: Any = ClusterTool(lot_size=3)
     returns = [r.total_reward for r in evaluate(scripted("expert", task), task, range(4), randomization="train")]

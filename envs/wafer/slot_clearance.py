@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 Points = tuple[Array, Array, Array]
 
 HALF = 0.5 * THICKNESS
+LEAST_UPRIGHT = 0.1  # vertical part of a wafer's axis that heights reckon with; one that lies so steeply is lost
 # Heights in the frame of the paddle's TCP, which lies half a thickness above the tops of the pads (m).
 PAD_PLANE = -HALF
 BLADE_TOP, BLADE_BOTTOM = -HALF - PAD_TOP + BLADE_HALF, -HALF - PAD_TOP - BLADE_HALF
@@ -157,7 +158,7 @@ def support_gaps(position: Array, normal: Array, warp: Array, tops: Array) -> Ar
     rim = median_height(warp, np.hypot(*SHELF_POINTS[0]))
     for x, y in SHELF_POINTS:
         dx, dy = x - position[..., 0], y - position[..., 1]
-        slope = (normal[..., 0] * dx + normal[..., 1] * dy) / normal[..., 2]
+        slope = (normal[..., 0] * dx + normal[..., 1] * dy) / np.maximum(normal[..., 2], LEAST_UPRIGHT)
         gap = position[..., 2] + rim - HALF - slope - tops[..., 0 if y > 0.0 else 1]
         gaps.append(np.where(dx * dx + dy * dy < RADIUS**2, gap, FAR))
     return np.stack(gaps, axis=-1)
@@ -174,7 +175,7 @@ def pad_gaps(seat: Array, normal: Array, warp: Array) -> Array:
     gaps = []
     for x, y in PADS.tolist():
         dx, dy = x - seat[..., 0], y - seat[..., 1]
-        slope = (normal[..., 0] * dx + normal[..., 1] * dy) / normal[..., 2]
+        slope = (normal[..., 0] * dx + normal[..., 1] * dy) / np.maximum(normal[..., 2], LEAST_UPRIGHT)
         bowl = median_height(warp, np.hypot(x, y))
         gap = seat[..., 2] + bowl - HALF - slope - PAD_PLANE
         gaps.append(np.where(dx * dx + dy * dy < RADIUS**2, gap, FAR))
