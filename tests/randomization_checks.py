@@ -144,8 +144,16 @@ def _names(env_id: str) -> tuple[frozenset[str], tuple[str, ...]]:
 
 
 def selected(found: Iterable[Preset]) -> list[Any]:
-    """Presets as parameters of a test: what does not run by default, variants, is left to `make test-all`."""
-    return [pytest.param(p, id=str(p), marks=[pytest.mark.slow] if p.case.kwargs else []) for p in found]
+    """Presets as parameters of a test: variants, and specs of other environments, are left to `make test-all`."""
+    return [
+        pytest.param(p, id=str(p), marks=[pytest.mark.slow] if p.case.kwargs or _borrowed(p) else []) for p in found
+    ]
+
+
+def _borrowed(preset: Preset) -> bool:
+    """Whether the spec was made for another environment, and only happens to fit."""
+    own = preset.case.task().randomization
+    return own is not None and preset.spec.name != "rest" and not preset.spec.name.startswith(own)
 
 
 def drive(cell: BatchedCell, steps: int, seed: int = 0) -> dict[str, Any]:
