@@ -95,3 +95,9 @@ def quat_from_matrix(matrix: Array) -> Array:
     norm = np.sqrt(q[..., 0] ** 2 + q[..., 1] ** 2 + q[..., 2] ** 2 + q[..., 3] ** 2)
     sign = np.where(q[..., 0] < 0.0, -1.0, 1.0)
     return q * (sign / norm)[..., None]
+
+
+def wrap_angle(angle: Array) -> Array:
+    """Angles (rad) brought into [-pi, pi)."""
+    out: Array = np.mod(angle + np.pi, 2.0 * np.pi) - np.pi
+    return out

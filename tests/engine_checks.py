@@ -239,3 +239,14 @@ def leaves(value: Any) -> Iterator[NDArray[Any]]:
             for item in value.ravel():
                 yield from leaves(item)
         yield value
+
+
+def play(cell: BatchedCell, until: Any = lambda cell: False) -> NDArray[np.bool_]:
+    """The expert until episodes have ended, or a condition is met; which have succeeded."""
+    expert = cell.task.expert()
+    ended, success = np.zeros(cell.n, bool), np.zeros(cell.n, bool)
+    while not ended.all() and not until(cell):
+        cell.step(expert.act(cell.s, cell.readings()), None if not ended.any() else np.flatnonzero(~ended))
+        success |= cell.success & ~ended
+        ended |= cell.terminated | cell.truncated
+    return success

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_checks import Case
+from engine_checks import Case, play
 from numpy.typing import NDArray
 
 from shopfloor.assets.cells.conveyor_cell import PART_MASS, PARTS, PITCH, pockets
@@ -32,17 +32,6 @@ def command(cell: BatchedCell, move: tuple[float, float, float] = (0.0, 0.0, 0.0
     out: NDArray[np.float64] = np.zeros((cell.n, 5))
     out[:, :3], out[:, 4] = move, valve
     cell.step(out)
-
-
-def play(cell: BatchedCell, until: Any = lambda cell: False) -> NDArray[np.bool_]:
-    """The expert until episodes have ended, or a condition is met; which have succeeded."""
-    expert = cell.task.expert()
-    ended, success = np.zeros(cell.n, bool), np.zeros(cell.n, bool)
-    while not ended.all() and not until(cell):
-        cell.step(expert.act(cell.s, cell.readings()), None if not ended.any() else np.flatnonzero(~ended))
-        success |= cell.success & ~ended
-        ended |= cell.terminated | cell.truncated
-    return success
 
 
 def carried(cell: BatchedCell) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import mujoco
 import numpy as np
 import pytest
-from engine_checks import Case
+from engine_checks import Case, play
 from numpy.typing import NDArray
 
 from shopfloor.assets.cells.tend_cell import DOOR_STROKE, tend_cell
@@ -40,17 +40,6 @@ def command(
     out: NDArray[np.float64] = np.zeros((cell.n, 8))
     out[:, :3], out[:, 4:] = move, (np.log10(800.0), width, vise, door)
     cell.step(out)
-
-
-def play(cell: BatchedCell, until: Any = lambda cell: False) -> NDArray[np.bool_]:
-    """The expert until episodes have ended, or a condition is met; which have succeeded."""
-    expert = cell.task.expert()
-    ended, success = np.zeros(cell.n, bool), np.zeros(cell.n, bool)
-    while not ended.all() and not until(cell):
-        cell.step(expert.act(cell.s, cell.readings()), None if not ended.any() else np.flatnonzero(~ended))
-        success |= cell.success & ~ended
-        ended |= cell.terminated | cell.truncated
-    return success
 
 
 def inside(cell: BatchedCell) -> bool:

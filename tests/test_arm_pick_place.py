@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_checks import Case
+from engine_checks import Case, play
 from numpy.typing import NDArray
 
 from shopfloor.assets.cells.pick_cell import GRIP_HEIGHT, PART
@@ -46,17 +46,6 @@ def put(cell: BatchedCell, shift_mm: tuple[float, float, float], turn_deg: float
     turn = quat_from_axis_angle(np.array([[0.0, 0.0, 1.0]]), np.deg2rad(np.array([turn_deg])))
     cell.sim.qpos[:, at + 3 : at + 7] = quat_multiply(s.seat_quaternion, turn)
     cell.sim.forward()
-
-
-def play(cell: BatchedCell, until: Any = lambda cell: False) -> NDArray[np.bool_]:
-    """The expert until episodes have ended, or a condition is met; which have succeeded."""
-    expert = cell.task.expert()
-    ended, success = np.zeros(cell.n, bool), np.zeros(cell.n, bool)
-    while not ended.all() and not until(cell):
-        cell.step(expert.act(cell.s, cell.readings()), None if not ended.any() else np.flatnonzero(~ended))
-        success |= cell.success & ~ended
-        ended |= cell.terminated | cell.truncated
-    return success
 
 
 def lifted(cell: BatchedCell) -> bool:

@@ -25,7 +25,7 @@ from ...assets.cells.work_cell import TABLE_TOP
 from ...assets.tools.vacuum_gripper import rated_force
 from ...frames import quat_from_axis_angle, rotate
 from ..control import ActionTerm
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, worst_return
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, with_failure
 from ..sensing import Rgbd
 from .cell_cameras import CAMERAS as RGBD_CAMERAS
 from .contact_record import METRICS, length
@@ -118,9 +118,7 @@ class ArmConveyorPick(Handling):
             "placed": Reward(3.0, "1 at the step in which a part is found in the tray"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        worst = worst_return(rewards, self.timing.max_steps)
-        rewards["failed"] = Reward(worst, "share of the episode that is left when a failure ends it")
-        return rewards
+        return with_failure(rewards, self.timing.max_steps)
 
     def cell(self, visual: bool) -> mujoco.MjSpec:
         """The conveyor cell."""

@@ -188,7 +188,4 @@ class Handling(Task):
 
     def reward_failed(self, s: Rows) -> Array:
         """What is left of the episode that a failure ends."""
-        failed = np.zeros(s.n, dtype=bool)
-        for condition in self.failures(s).values():
-            failed |= condition
-        return np.where(failed, 1.0 - s.step / self.timing.max_steps, 0.0)
+        return np.where(self.failed(s), 1.0 - s.step / self.timing.max_steps, 0.0)

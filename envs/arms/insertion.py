@@ -25,7 +25,7 @@ from ...frames import (
 )
 from ..control import ActionInterface, Admittance, TcpLimits
 from ..engine.start import Term, Uniform
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, worst_return
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, with_failure
 from .contact_record import METRICS, ContactRecord
 from .insertion_expert import InsertionExpert
 from .insertion_terms import channels
@@ -85,9 +85,7 @@ class Insertion(Task):
             "motion": Reward(-0.005, "mean square of the increments, each relative to its range"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        worst = worst_return(rewards, self.timing.max_steps)
-        rewards["over_force"] = Reward(worst, "share of the episode that is left when the force is exceeded")
-        return rewards
+        return with_failure(rewards, self.timing.max_steps, "over_force", "the force is exceeded")
 
     def common_start(self) -> tuple[Term, ...]:
         """What varies in every insertion: teaching, start pose and the force that is allowed."""

@@ -24,9 +24,9 @@ from ...assets.cells.tend_cell import (
 )
 from ...assets.cells.work_cell import TABLE_TOP
 from ...assets.fixtures.vise import CLAMP_FORCE, SERVO
-from ...frames import quat_conjugate, quat_from_axis_angle, quat_multiply, quat_to_rotation_vector, rotate
+from ...frames import quat_conjugate, quat_from_axis_angle, quat_multiply, quat_to_rotation_vector, rotate, wrap_angle
 from ..control import ActionInterface, ActionTerm
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, worst_return
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, with_failure
 from .contact_record import METRICS, length
 from .handling import STIFFNESS, Handling
 from .machine_commands import MachineCommands
@@ -122,9 +122,7 @@ class ArmMachineTend(Handling):
             "motion": Reward(-0.005, "mean square of the increments, each relative to its range"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        worst = worst_return(rewards, self.timing.max_steps)
-        rewards["failed"] = Reward(worst, "share of the episode that is left when a failure ends it")
-        return rewards
+        return with_failure(rewards, self.timing.max_steps)
 
     def cell(self, visual: bool) -> mujoco.MjSpec:
         """The machine-tending cell."""
@@ -227,7 +225,7 @@ class ArmMachineTend(Handling):
         s.angle_error[...] = np.rad2deg(length(s.part_turn))
         axis = rotate(s.part_quaternion, np.broadcast_to(np.array([1.0, 0.0, 0.0]), (s.n, 3)))
         s.part_yaw[...] = np.arctan2(axis[:, 1], axis[:, 0])
-        s.tip_yaw[...] = _wrapped(np.arctan2(self._tip_matrix[:, 3], self._tip_matrix[:, 0]) - self.yaw)
+        s.tip_yaw[...] = wrap_angle(np.arctan2(self._tip_matrix[:, 3], self._tip_matrix[:, 0]) - self.yaw)
         s.grasp_point[...] = s.part_position
         s.grasp_point[:, 2] += GRIP_HEIGHT
         s.located[...] = (s.position_error <= TOLERANCE_MM) & (s.angle_error <= TOLERANCE_DEG)
@@ -293,7 +291,7 @@ class ArmMachineTend(Handling):
 
     def observe_tip_yaw(self, s: Rows) -> Array:
         """Gripper from the taught direction."""
-        return _wrapped(s.tip_yaw - s.taught_yaw)[:, None]
+        return wrap_angle(s.tip_yaw - s.taught_yaw)[:, None]
 
     def observe_part_offset(self, s: Rows) -> Array:
         """Blank, where it has been seen, from the tip."""
@@ -304,7 +302,7 @@ class ArmMachineTend(Handling):
 
     def observe_part_yaw(self, s: Rows) -> Array:
         """Blank, as it has been seen, from the gripper."""
-        return _wrapped(s.seen_yaw - s.tip_yaw)[:, None]
+        return wrap_angle(s.seen_yaw - s.tip_yaw)[:, None]
 
     def reward_approach(self, s: Rows) -> Array:
         """Tip from the blank, or what it has left to go out of the machine."""
@@ -347,9 +345,3 @@ class ArmMachineTend(Handling):
         quaternion = quat_from_axis_angle(Z, s.taught_yaw[row : row + 1])[0]
         axes = np.stack([rotate(quaternion, e) for e in np.eye(3)], axis=1)
         return Overlay(frames=[(s.taught[row].copy(), axes, 0.03)])
-
-
-def _wrapped(angle: Array) -> Array:
-    """Angles brought into [-pi, pi)."""
-    turn: Array = np.mod(angle + np.pi, 2.0 * np.pi) - np.pi
-    return turn

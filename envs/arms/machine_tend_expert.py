@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..control import ActionTerm
 from ..engine.task import Rows
+from .grasp import grasp
 
 Array = NDArray[np.float64]
 
@@ -17,8 +18,6 @@ LEAVING = 0.065  # m, from which the gripper counts as open beside a part in the
 OVER_TRAY = 0.060  # m, tip over the grasp where it goes sideways to the part
 CARRY = 0.036  # m, part over its seat on the way in, and tip on the way out
 HELD = 0.0022  # m, of the width from the part's length, which says that it is held
-ALIGNED, ALIGNED_TURN = 0.003, np.deg2rad(2.5)  # m, rad, from which the tip goes down to the part
-CLOSING = 0.0025, np.deg2rad(4.0)  # likewise, from which the gripper closes or goes on closing
 GATE, OUT = -0.190, -0.200  # m, tip from the taught grasp along x: waits before the door, and is out of the machine
 ENTRY, LINED_UP = 0.05, 0.012  # m, across, from which the tip goes in; and m over or under the height to go in at
 ASIDE = 0.0018  # m, from fixed jaw and stop, where the part comes down
@@ -67,11 +66,11 @@ class MachineTendExpert:
         r = readings
         width, clamped, inside = r["grip_width"][:, 0], r["clamped"][:, 0] > 0.5, r["inside"][:, 0] > 0.5
         held = (np.abs(width - self.length) < HELD) & ~clamped
-        grasp, closing = self._grasp(r)
+        approach, closing = grasp(r, OVER_TRAY, OPEN)
         carry, seated, limit = self._carry(r)
         out = np.zeros((len(width), self._low.size))
         # (n, 3) where the commanded position ought to be, relative to the tip
-        aim = np.where(held[:, None], carry, grasp)
+        aim = np.where(held[:, None], carry, approach)
         aim = np.where(clamped[:, None], self._leave(r), aim)
         out[:, :3] = aim - r["lead"]
         turn = np.where(held | clamped | inside, -r["tip_yaw"][:, 0], r["part_yaw"][:, 0])
@@ -83,22 +82,6 @@ class MachineTendExpert:
         out[:, 6] = np.where(clamped | (held & (seated | (r["jaw"][:, 0] > MOVING))), 1.0, -1.0)
         out[:, 7] = np.where(clamped & (width > LEAVING) & ~inside, -1.0, 1.0)
         return np.minimum(np.maximum(out, self._low), self._high)
-
-    def _grasp(self, r: dict[str, Array]) -> tuple[Array, NDArray[np.bool_]]:
-        """Way to the part: beside it above it, then down; and whether to close."""
-        offset = r["part_offset"]
-        beside = np.sqrt(offset[:, 0] ** 2 + offset[:, 1] ** 2)
-        turned = np.abs(r["part_yaw"][:, 0])
-        aligned = (beside < ALIGNED) & (turned < ALIGNED_TURN)
-        aim = offset.copy()
-        over = offset[:, 2] + OVER_TRAY
-        aim[:, 2] = np.where(aligned, offset[:, 2], over)
-        # up before sideways, where a finger would meet the part
-        low = over > 0.5 * OVER_TRAY
-        aim[:, :2] = np.where((low & ~aligned)[:, None], 0.0, aim[:, :2])
-        closing = (beside < CLOSING[0]) & (turned < CLOSING[1]) & (np.abs(offset[:, 2]) < 0.0025)
-        aim[:, :2] = np.where((closing & (r["grip_width"][:, 0] < OPEN - 0.004))[:, None], 0.0, aim[:, :2])
-        return aim, closing
 
     def _carry(self, r: dict[str, Array]) -> tuple[Array, NDArray[np.bool_], Array]:
         """Way of a held part into the vise; whether it is seated; and the force limit."""

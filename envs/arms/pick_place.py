@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...assets.cells.pick_cell import APART, BIN_FLOOR, CAMERAS, GRIP_HEIGHT, PART, SEAT_HEIGHT, TIMESTEP, pick_cell
 from ...assets.cells.work_cell import TABLE_TOP
-from ...frames import quat_conjugate, quat_from_axis_angle, quat_multiply, quat_to_rotation_vector, rotate
+from ...frames import quat_conjugate, quat_from_axis_angle, quat_multiply, quat_to_rotation_vector, rotate, wrap_angle
 from ..control import ActionTerm
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, worst_return
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Timing, with_failure
 from ..sensing import Rgbd
 from .cell_cameras import CAMERAS as RGBD_CAMERAS
 from .contact_record import METRICS, length
@@ -110,9 +110,7 @@ class ArmPickPlace(Handling):
             "motion": Reward(-0.005, "mean square of the increments, each relative to its range"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        worst = worst_return(rewards, self.timing.max_steps)
-        rewards["failed"] = Reward(worst, "share of the episode that is left when a failure ends it")
-        return rewards
+        return with_failure(rewards, self.timing.max_steps)
 
     def cell(self, visual: bool) -> mujoco.MjSpec:
         """The pick cell."""
@@ -232,7 +230,7 @@ class ArmPickPlace(Handling):
 
     def observe_tip_yaw(self, s: Rows) -> Array:
         """Gripper from the taught direction."""
-        return _wrapped(s.tip_yaw - s.taught_yaw)[:, None]
+        return wrap_angle(s.tip_yaw - s.taught_yaw)[:, None]
 
     def observe_part_offset(self, s: Rows) -> Array:
         """Part from the tip."""
@@ -243,7 +241,7 @@ class ArmPickPlace(Handling):
 
     def observe_part_yaw(self, s: Rows) -> Array:
         """Part from the gripper."""
-        return _wrapped(s.part_yaw - s.tip_yaw)[:, None]
+        return wrap_angle(s.part_yaw - s.tip_yaw)[:, None]
 
     def observe_seat_offset(self, s: Rows) -> Array:
         """Part from the taught seat."""
@@ -309,9 +307,3 @@ def _missed(achieved: Array, desired: Array) -> Array:
     missed |= length(turn) > np.deg2rad(TOLERANCE_DEG)
     missed |= np.abs(desired[..., 7] - achieved[..., 7]) > 1.0 - CLEAR_SHARE
     return np.asarray(missed, dtype=np.float64)
-
-
-def _wrapped(angle: Array) -> Array:
-    """Angles brought into [-pi, pi)."""
-    turn: Array = np.mod(angle + np.pi, 2.0 * np.pi) - np.pi
-    return turn

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from ..control import ActionTerm
 from ..engine.task import Rows
+from .grasp import grasp
 
 Array = NDArray[np.float64]
 
 OPEN = 0.066  # m, width to approach with
 OVER_BIN, OVER_SEAT = 0.055, 0.035  # m, tip over the part, and part over the seat, where it goes sideways
 HELD, NEAR = 0.0006, 0.012  # m, width over the part's that counts as held; part from the tip at most
-ALIGNED, ALIGNED_TURN = 0.003, np.deg2rad(2.5)  # m, rad, from which the tip goes down
-CLOSING = 0.0025, np.deg2rad(4.0)  # likewise, from which the gripper closes or goes on closing
 ASIDE = 0.0015  # m, from both sets of pins, where the part comes down
 HOVER, HOVER_NEAR = 0.018, 0.006  # m, over the seat, just higher than the pins, and from when on there
 READY, READY_TURN = 0.0005, np.deg2rad(0.4)  # m, rad, from the way down
@@ -65,10 +64,10 @@ class PickPlaceExpert:
         far = _length(offset) > NEAR
         held = (width < self.width + HELD) & ~far
         placed = (_length(seat) < IN_PLACE) & ~held
-        grasp, closing = self._grasp(r)
+        approach, closing = grasp(r, OVER_BIN, OPEN)
         carry, release, limit = self._carry(r)
         # (n, 3) where the commanded position ought to be, relative to the tip
-        aim = np.where(held[:, None], carry, grasp)
+        aim = np.where(held[:, None], carry, approach)
         up = np.zeros_like(aim)
         up[:, 2] = OVER_SEAT
         # fingers that are not yet open would take the part along
@@ -84,22 +83,6 @@ class PickPlaceExpert:
         out[:, 4] = np.log10(limit)
         out[:, 5] = wanted
         return np.minimum(np.maximum(out, self._low), self._high)
-
-    def _grasp(self, r: dict[str, Array]) -> tuple[Array, NDArray[np.bool_]]:
-        """Way to the part: beside it above it, then down; and whether to close."""
-        offset = r["part_offset"]
-        beside = np.sqrt(offset[:, 0] ** 2 + offset[:, 1] ** 2)
-        turned = np.abs(r["part_yaw"][:, 0])
-        aligned = (beside < ALIGNED) & (turned < ALIGNED_TURN)
-        aim = offset.copy()
-        over = offset[:, 2] + OVER_BIN
-        aim[:, 2] = np.where(aligned, offset[:, 2], over)
-        # up before sideways, where a finger would meet the part or the bin's wall
-        low = over > 0.5 * OVER_BIN
-        aim[:, :2] = np.where((low & ~aligned)[:, None], 0.0, aim[:, :2])
-        closing = (beside < CLOSING[0]) & (turned < CLOSING[1]) & (np.abs(offset[:, 2]) < 0.0025)
-        aim[:, :2] = np.where((closing & (r["grip_width"][:, 0] < OPEN - 0.004))[:, None], 0.0, aim[:, :2])
-        return aim, closing
 
     def _carry(self, r: dict[str, Array]) -> tuple[Array, NDArray[np.bool_], Array]:
         """Way of a held part to its seat; whether to let go; and the force limit."""

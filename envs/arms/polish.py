@@ -23,7 +23,7 @@ from ...frames import (
 )
 from ..control import ActionInterface
 from ..control.admittance import WristSensor
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, worst_return
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, with_failure
 from .inverse_kinematics import PoseSolver
 from .polish_expert import LEAD_IN, PolishExpert
 from .polish_motion import SeamTwist
@@ -107,9 +107,7 @@ class ArmPolish(Task):
             "finished": Reward(3.0, "increase of the best share of the seam in tolerance"),
             "success": Reward(10.0, "1 at the step in which success is reached"),
         }
-        worst = worst_return(rewards, self.timing.max_steps)
-        rewards["spoiled"] = Reward(worst - 3.0, "share of the episode that is left when a failure ends it")
-        return rewards
+        return with_failure(rewards, self.timing.max_steps, "spoiled", extra=3.0)
 
     def cell(self, visual: bool) -> mujoco.MjSpec:
         """The finishing cell."""

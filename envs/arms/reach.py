@@ -20,7 +20,7 @@ from ...frames import (
 )
 from ..control import ActionInterface, JointPosition, JointTorque, JointVelocity, TcpTwist
 from ..engine.start import Term, Uniform
-from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, worst_return
+from ..engine.task import Array, Metric, Overlay, Reward, RowIndex, Rows, Task, Timing, with_failure
 from ..sensing import Channel
 from .reach_expert import ReachExpert
 from .reach_robot import DEFAULT, motion_limits, reach_robot
@@ -147,9 +147,7 @@ class ArmReach(Task):
         if self.oriented:
             rewards["rotation"] = Reward(-0.5, "tanh(angle / 0.5 rad)")
             rewards["fine_rotation"] = Reward(-0.5, "tanh(angle / 0.05 rad)")
-        worst = worst_return(rewards, self.timing.max_steps)
-        rewards["overspeed"] = Reward(worst, "share of the episode that is left when a joint overspeeds")
-        return rewards
+        return with_failure(rewards, self.timing.max_steps, "overspeed", "a joint overspeeds")
 
     def _metrics(self) -> dict[str, Metric]:
         metrics = {

@@ -91,12 +91,27 @@ def column(values: Any) -> Array:
     return out
 
 
-def worst_return(rewards: Mapping[str, Reward], steps: int) -> float:
-    """Smallest sum of rewards of an episode of so many steps.
+def with_failure(
+    rewards: Mapping[str, Reward],
+    steps: int,
+    name: str = "failed",
+    cause: str = "a failure ends it",
+    extra: float = 0.0,
+) -> dict[str, Reward]:
+    """Rewards with one more, of what is left of an episode when it fails.
 
-    A failure that ends an episode in which every step costs has to cost as much, or it would be a cheap end of it.
+    A failure that ends an episode in which every step costs has to cost as much as the steps that are left could have
+    cost, or it would be a cheap end of it.
+
+    Args:
+        rewards: of every step.
+        steps: of the longest episode.
+        name: of the reward that is added.
+        cause: what ends the episode, in words.
+        extra: cost of a failure beyond that, at the beginning of an episode.
     """
-    return sum(r.weight for r in rewards.values() if r.weight < 0.0) * steps
+    worst = sum(r.weight for r in rewards.values() if r.weight < 0.0) * steps
+    return {**rewards, name: Reward(worst - extra, f"share of the episode that is left when {cause}")}
 
 
 class Rows:
@@ -266,6 +281,13 @@ class Task(ABC):
         """Conditions that end the episode as a failure, by the names of `failure_texts`."""
         return {}
 
+    def failed(self, s: Rows) -> NDArray[np.bool_]:
+        """Rows (n,) that some failure ends."""
+        out = np.zeros(s.n, dtype=bool)
+        for mask in self.failures(s).values():
+            out |= mask
+        return out
+
     def violations(self, s: Rows) -> dict[str, NDArray[np.bool_]]:
         """Limits that are violated right now without ending the episode, by name."""
         return {}
@@ -294,6 +316,10 @@ class Task(ABC):
     def reward_success(self, s: Rows) -> Array:
         """Success reached at this step."""
         return self.reaches_success(s).astype(np.float64)
+
+    def reward_failure(self, s: Rows) -> Array:
+        """Any failure at this step."""
+        return self.failed(s).astype(np.float64)
 
     def achieved_goal(self, s: Rows) -> Array:
         """Achieved goal (n, goal_size)."""

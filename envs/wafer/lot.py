@@ -311,11 +311,6 @@ class WaferTransferLot(WaferTransfer):
         event: Array = s.slip_event
         return event
 
-    def reward_failure(self, s: Rows) -> Array:
-        """Any failure."""
-        failed = self.failures(s)
-        return (failed["wafer_lost"] | failed["slipped_again"]).astype(np.float64)
-
     def metric_wafers_per_hour(self, s: Rows) -> Array:
         """Moves, other handling and the aligner, one after the other."""
         total = s.moving_time + TRANSFERS * HANDLING_S + REALIGNMENT_S * s.slipped

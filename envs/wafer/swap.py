@@ -353,13 +353,6 @@ class WaferSwap(Task):
         used: Array = s.margin_step
         return used
 
-    def reward_failure(self, s: Rows) -> Array:
-        """Any failure."""
-        failed = np.zeros(s.n, dtype=bool)
-        for mask in self.failures(s).values():
-            failed |= mask
-        return failed.astype(np.float64)
-
     def reward_success(self, s: Rows) -> Array:
         """Success reached at this step."""
         return self.reaches_success(s).astype(np.float64) * (1.0 - self.reward_failure(s))

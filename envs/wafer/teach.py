@@ -279,11 +279,6 @@ class WaferAutoTeach(Task):
         share = np.max(s.error_mm, axis=1) / TOLERANCE_MM
         return np.where(s.declared & (s.peak_force <= FORCE_LIMIT_N), 1.0 / (1.0 + share * share), 0.0)
 
-    def reward_failure(self, s: Rows) -> Array:
-        """Any failure."""
-        failed = self.failures(s)
-        return (failed["hard_contact"] | failed["mistaught"]).astype(np.float64)
-
     def _declared(self, s: Rows, values: Array) -> Array:
         return np.where(s.declared, values, np.nan)
 

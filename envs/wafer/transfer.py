@@ -426,11 +426,6 @@ class WaferTransfer(Task):
         """What this step uses up of the upper half of the tolerance; the lower half is left to creep."""
         return _used_up(s.slip_mm) - _used_up(s.slip_mm - s.slip_step_mm)
 
-    def reward_failure(self, s: Rows) -> Array:
-        """Any failure."""
-        failed: Array = np.any(list(self.failures(s).values()), axis=0).astype(np.float64)
-        return failed
-
     def metric_time_ratio(self, s: Rows) -> Array:
         """Against the friction-limited time."""
         ratio: Array = s.move_time / s.bound_time

@@ -313,9 +313,8 @@ class WeldGapFill(Task):
 
     def reward_failure(self, s: Rows) -> Array:
         """What is not welded when the episode fails."""
-        failed = np.logical_or.reduce(list(self.failures(s).values()))
         slices = self.bench.process.slices
-        return failed * (1.0 - slices.frozen / slices.count)
+        return self.failed(s) * (1.0 - slices.frozen / slices.count)
 
     def metric_accepted_share(self, s: Rows) -> Array:
         """Share of the whole seam."""

@@ -226,10 +226,7 @@ class WeldMultipass(Task):
 
     def reward_failure(self, s: Rows) -> Array:
         """What is empty when the episode fails."""
-        failed = np.zeros(s.n, dtype=bool)
-        for mask in self.failures(s).values():
-            failed |= mask
-        return failed * np.clip(1.0 - s.filled, 0.0, 1.0)
+        return self.failed(s) * np.clip(1.0 - s.filled, 0.0, 1.0)
 
     def metric_bead_count(self, s: Rows) -> Array:
         """Beads so far."""

@@ -369,10 +369,6 @@ class WeldPositioner(Task):
         a = s.axis_acceleration[:, :2] / self._motion.motion.acceleration[:2]
         return np.minimum(0.5 * (a[:, 0] * a[:, 0] + a[:, 1] * a[:, 1]), 1.0)
 
-    def reward_failure(self, s: Rows) -> Array:
-        """Any failure."""
-        return (self._ended_badly(s) | (self._tracking.complete & ~self.succeeded(s))).astype(np.float64)
-
     def metric_gravity_rms(self, s: Rows) -> Array:
         """RMS by length."""
         return self._tracking.rms_mm(2)

@@ -300,13 +300,6 @@ class SeamTask(Task):
         a = s.correction_acceleration / self.corrections.acceleration_mm_s2
         return np.minimum(0.5 * (a[:, 0] * a[:, 0] + a[:, 1] * a[:, 1]), 1.0)
 
-    def reward_failure(self, s: Rows) -> Array:
-        """Any failure."""
-        out = np.zeros(s.n, dtype=bool)
-        for mask in self.failures(s).values():
-            out |= mask
-        return out.astype(np.float64)
-
     def metric_lateral_rms(self, s: Rows) -> Array:
         """RMS by length."""
         return self._tracking.rms_mm(0)

@@ -257,11 +257,6 @@ class WeldTouchSense(Task):
         share = self._share(s)
         return np.where(s.declared & ~s.touched, 1.0 / (1.0 + share * share), 0.0)
 
-    def reward_failure(self, s: Rows) -> Array:
-        """Any failure."""
-        failed = self.failures(s)
-        return (failed["collision"] | failed["mislocated"]).astype(np.float64)
-
     def _declared(self, s: Rows, column: int) -> Array:
         return np.where(s.declared, s.error_mm[:, column], np.nan)
 

@@ -397,13 +397,6 @@ class WeldUCell(Task):
         a = s.correction_acceleration / self._motion.motion.acceleration
         return np.minimum(0.25 * (a[:, 0] ** 2 + a[:, 1] ** 2 + a[:, 2] ** 2 + a[:, 3] ** 2), 1.0)
 
-    def reward_failure(self, s: Rows) -> Array:
-        """Any failure."""
-        out = np.zeros(s.n, dtype=bool)
-        for mask in self.failures(s).values():
-            out |= mask
-        return out.astype(np.float64)
-
     def metric_cycle_time(self, s: Rows) -> Array:
         """Time of the program."""
         time: Array = s.time_s
